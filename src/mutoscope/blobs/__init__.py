@@ -1,0 +1,1 @@
+"""Where bytes live: one port, one file per backend."""

@@ -1,0 +1,69 @@
+"""What the darkroom can do. Paths are files of ours; what is in them is not trusted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mutoscope.domain.media import Facts, Variant
+
+
+class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file may be at most; checked from its header before anything is decoded."""
+
+    size_bytes: int
+    pixels: int
+    duration_s: float
+
+
+class Unreadable(Exception):
+    """The file is not a picture or film that we take: ``str(e)`` says why, in a sentence for the person."""
+
+
+class DarkroomBroken(Exception):
+    """The darkroom itself failed (no memory, no disk, no jail): the same file may work later."""
+
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was made, in the work folder. ``width`` and ``height`` in pixels, 0 for text."""
+
+    path: Path
+    mime_type: str
+    width: int = 0
+    height: int = 0
+
+
+class Developed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item needs to be whole: facts, poster and thumbnails, ThumbHash (base64)."""
+
+    facts: Facts
+    placeholder: str
+    files: Mapping[Variant, Derived]
+
+
+class Darkroom(Protocol):
+    """Inspects and derives. Safe against hostile files; bounded in memory, time and output."""
+
+    async def inspect(self, path: Path, limits: MediaLimits) -> Facts:
+        """What the file is, found by decoding it to the end. Raises Unreadable, DarkroomBroken."""
+        ...
+
+    async def develop(self, path: Path, work: Path, limits: MediaLimits) -> Developed:
+        """Facts, poster, thumbnails (never larger than the original) and placeholder. Raises Unreadable, DarkroomBroken."""
+        ...
+
+    async def previews(self, path: Path, work: Path, limits: MediaLimits) -> Mapping[Variant, Derived]:
+        """For a film of more than one frame: a muted preview loop of at most 3 s, a storyboard sprite and its WebVTT.
+
+        Empty for a picture or a single frame. Raises Unreadable, DarkroomBroken.
+        """
+        ...
+
+    def walls(self) -> Mapping[str, bool]:
+        """Which walls of the jail hold on this machine, by name, for `doctor`."""
+        ...
+
+    async def close(self) -> None:
+        """End the child processes."""
+        ...

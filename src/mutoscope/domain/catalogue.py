@@ -1,0 +1,113 @@
+"""Models as data: what one takes, what it makes, what it costs. Read from TOML by `providers.catalogue`."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from mutoscope.domain.errors import Invalid
+from mutoscope.domain.media import Kind
+
+PROMPT_CHARS = 10_000
+SEED_MAX = 4_294_967_294
+"""The largest seed that every provider takes (Stability's limit, the narrowest)."""
+
+Need = Literal["no", "optional", "required"]
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a model's form: drives the page and the validation."""
+
+    label: str
+    type: Literal["integer", "number", "choice", "boolean"]
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    help: str = ""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole tokens for one result: ``base + per_second * duration_s``, times the percentage of the chosen size."""
+
+    base: int = 0
+    per_second: int = 0
+    size_percent: dict[str, int] = {}
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the catalogue."""
+
+    id: str
+    provider: str
+    upstream: str
+    name: str
+    description: str
+    kind: Kind
+    prompt: Need = "required"
+    image: Need = "no"
+    negative_prompt: bool = False
+    parameters: dict[str, Parameter] = {}
+    results_max: int = 1
+    price: Price = Price()
+    cancel_fee_percent: int = 0
+    """Of the price, taken when a job is canceled after the provider began."""
+    cost_micro_usd: int = 0
+    """What one result costs the operator, in millionths of a US dollar."""
+    typical_ms: int = 10_000
+    typical_ms_per_second: int = 0
+    retires_on: str | None = None
+    enabled: bool = True
+
+
+def validate(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a job, with defaults filled in. Raises Invalid, naming every field that is wrong."""
+    wrong = {name: f"{model.name} has no such parameter" for name in given if name not in model.parameters}
+    values: dict[str, Any] = {}
+    for name, parameter in model.parameters.items():
+        value = given.get(name)
+        if value is None:
+            values[name] = parameter.default
+            continue
+        complaint = _complaint(parameter, value)
+        if complaint:
+            wrong[name] = complaint
+        else:
+            values[name] = int(value) if parameter.type == "integer" else value
+    if wrong:
+        raise Invalid("Some parameters do not fit the model: " + ", ".join(sorted(wrong)) + ".", wrong)
+    return values
+
+
+def _complaint(parameter: Parameter, value: Any) -> str | None:
+    if parameter.type == "choice":
+        return None if value in parameter.choices else "choose one of: " + ", ".join(parameter.choices)
+    if parameter.type == "boolean":
+        return None if isinstance(value, bool) else "must be true or false"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number"
+    if parameter.type == "integer" and int(value) != value:
+        return "must be a whole number"
+    low, high = parameter.minimum, parameter.maximum
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        return f"must be from {low:g} to {high:g}" if low is not None and high is not None else "is out of range"
+    return None
+
+
+def price_each(model: Model, parameters: Mapping[str, Any]) -> int:
+    """Whole tokens for one result, rounded up."""
+    tokens = model.price.base + model.price.per_second * int(parameters.get("duration_s") or 0)
+    percent = model.price.size_percent.get(str(parameters.get("size") or parameters.get("aspect_ratio") or ""), 100)
+    return -(-tokens * percent // 100)
+
+
+def cancel_fee(model: Model, price: int) -> int:
+    """Whole tokens that a late cancel costs, rounded up."""
+    return -(-price * model.cancel_fee_percent // 100)
+
+
+def typical_ms(model: Model, parameters: Mapping[str, Any]) -> int:
+    """How long the model usually needs for one job, in milliseconds."""
+    return model.typical_ms + model.typical_ms_per_second * int(parameters.get("duration_s") or 0)

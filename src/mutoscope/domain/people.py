@@ -1,0 +1,85 @@
+"""People, their sessions, and the one-time links that let them in."""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from mutoscope.domain.errors import Invalid
+from mutoscope.domain.ids import DAY, Millis
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,38}[A-Za-z0-9]")
+PASSWORD_CHARS = (10, 200)
+SESSION_MS: Millis = 30 * DAY
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """An account. ``token_version`` goes up to end every token and session that was issued before."""
+
+    id: str
+    name: str
+    password_hash: str
+    role: Role
+    created_at: Millis
+    suspended_at: Millis | None = None
+    token_version: int = 1
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person administers the studio."""
+        return self.role is Role.ADMIN
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in browser. ``secret_hash`` is the SHA-256 of what the cookie holds; the cookie's value is not kept."""
+
+    secret_hash: str
+    person_id: str
+    created_at: Millis
+    expires_at: Millis
+    user_agent: str = ""
+
+
+class Purpose(StrEnum):
+    """What a one-time link is for."""
+
+    SET_UP = "set_up"
+    SIGN_IN = "sign_in"
+
+
+class OneTimeLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that works once. ``secret_hash`` is the SHA-256 of its secret."""
+
+    secret_hash: str
+    purpose: Purpose
+    person_id: str | None
+    expires_at: Millis
+
+
+def check_name(name: str) -> str:
+    """The name as given. Raises Invalid when it cannot be one."""
+    if not NAME.fullmatch(name):
+        raise Invalid(
+            "That name cannot be used.",
+            {
+                "name": "3 to 40 letters (a-z), digits, dots, hyphens or underscores, starting and ending with a letter or digit"
+            },
+        )
+    return name
+
+
+def check_password(password: str, name: str) -> str:
+    """The password as given. Raises Invalid when it is too short, too long, or the name."""
+    low, high = PASSWORD_CHARS
+    if not low <= len(password) <= high:
+        raise Invalid("That password cannot be used.", {"password": f"{low} to {high} characters"})
+    if password.casefold() == name.casefold() or len(set(password)) < 4:
+        raise Invalid("That password cannot be used.", {"password": "too easy to guess"})
+    return password

@@ -1,0 +1,1 @@
+"""Those who make the pictures and films: one port, models as data, one folder per provider."""

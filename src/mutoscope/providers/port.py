@@ -1,0 +1,125 @@
+"""What a provider can do. An adapter turns a provider's own words into these and holds no state that a restart would lose."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from mutoscope.domain.generation import FailureKind, Output, ProviderJob
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.media import Kind
+
+
+class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The picture to start from, as a file on this machine."""
+
+    path: Path
+    mime_type: str
+    width: int
+    height: int
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What to make. ``reference`` is our own id for the job and goes out wherever the provider takes one.
+
+    ``spool`` is a folder of this job alone: an adapter whose provider answers with the bytes themselves streams them
+    into it and returns outputs that are ``spooled``.
+    """
+
+    reference: str
+    upstream: str
+    kind: Kind
+    prompt: str
+    negative_prompt: str
+    parameters: Mapping[str, Any]
+    seed: int
+    results: int
+    source: SourceFile | None
+    spool: Path
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider took the job."""
+
+    job: ProviderJob
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """Not yet. ``progress`` is 0 to 1 where the provider says."""
+
+    progress: float | None = None
+    poll_after_ms: Millis | None = None
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """Done: where the bytes are. Fewer outputs than were asked for means that some were withheld, for ``withheld``."""
+
+    outputs: tuple[Output, ...]
+    withheld: str = ""
+
+
+class Canceled(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider stopped, at our request or by itself."""
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider says that it never had such a job."""
+
+
+class CannotTell(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider has no way to say whether it has a job of that reference."""
+
+
+class ProviderError(Exception):
+    """One error for all providers. ``message`` is for the person; ``detail`` for the administrator, without secrets."""
+
+    def __init__(self, kind: FailureKind, message: str, detail: str = "", retry_after_ms: Millis | None = None) -> None:
+        super().__init__(f"{kind}: {message} {detail}".strip())
+        self.kind = kind
+        self.message = message
+        self.detail = detail
+        self.retry_after_ms = retry_after_ms
+
+
+class Provider(Protocol):
+    """One provider. Every call may raise ProviderError; ``ambiguous`` from submit means: it may have been taken."""
+
+    name: str
+    slots: int
+    """How many jobs it may have at once."""
+    minimum_poll_ms: Millis
+    idempotent_by_reference: bool
+    """Whether a second submit with the same reference is the same job, never another."""
+
+    async def submit(self, order: Order) -> Accepted | Finished:
+        """Ask for it, once. Rate_limited and unavailable mean that it was surely not taken."""
+        ...
+
+    async def poll(self, job: ProviderJob) -> Pending | Finished | Canceled:
+        """How it stands. A job that failed raises ProviderError. Also gives fresh addresses for a finished one."""
+        ...
+
+    def open(self, output: Output) -> AsyncIterator[bytes]:
+        """The bytes of an output that has an address. Raises ProviderError ``expired`` when the address is dead."""
+        ...
+
+    async def cancel(self, job: ProviderJob) -> Canceled | Finished | Pending:
+        """Ask to stop. Finished when it was done first; Pending when the provider has not said yet."""
+        ...
+
+    async def find(self, reference: str) -> ProviderJob | Gone | CannotTell:
+        """Whether the provider has a job of our reference: asked after a crash between intent and answer."""
+        ...
+
+    async def forget(self, job: ProviderJob) -> None:
+        """The result is kept on our side: the provider's copy may go. Best effort."""
+        ...
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Raises ProviderError ``unauthorized`` unless the call surely comes from the provider."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+        ...

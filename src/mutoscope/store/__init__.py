@@ -1,0 +1,1 @@
+"""Where records live: one port, one folder per backend."""

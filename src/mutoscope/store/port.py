@@ -1,0 +1,343 @@
+"""What a store can do: operations that are atomic by name. There are no sessions and no half steps.
+
+Every operation either happened whole and durably when it returns, or raised and changed nothing. Money moves in the
+same commit as what it pays for. Each operation that changes something people see also appends its events in that commit.
+A backend that cannot be reached, is full, or broke raises `StoreUnavailable`; other exceptions are named at the operation.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from mutoscope.domain.events import Event
+from mutoscope.domain.generation import Failure, Generation, Output, ProviderJob, State
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.ledger import Balance, Entry
+from mutoscope.domain.media import Media, StoredFile, Variant
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Session
+from mutoscope.domain.search import Query
+
+
+class StoreUnavailable(Exception):
+    """The store could not be reached, is full, or broke; nothing was changed."""
+
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker writes beside the state. What is UNSET stays."""
+
+    due_at: Millis | UnsetType = UNSET
+    progress: float | None | UnsetType = UNSET
+    job: ProviderJob | None | UnsetType = UNSET
+    outputs: tuple[Output, ...] | UnsetType = UNSET
+    submitted_at: Millis | None | UnsetType = UNSET
+
+
+NOTHING = Patch()
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs may be at a provider (by its name), and at all providers for one person."""
+
+    per_provider: Mapping[str, int]
+    per_person: int
+
+
+class GenerationFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to list: of one person or of all, in some states or in any."""
+
+    owner_id: str | None = None
+    states: frozenset[State] | None = None
+
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """Some rows, and the cursor that continues after them; None at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+class Generations(Protocol):
+    """Jobs."""
+
+    async def accept(self, generation: Generation, key: str | None, body_hash: str) -> tuple[Generation, bool]:
+        """Insert the job and hold its price, in one commit. Returns the job, and whether it stood there before.
+
+        With an idempotency ``key`` the owner's earlier job of the same key is returned instead, nothing held.
+        Raises IdempotencyMismatch when that one had another ``body_hash``, NotEnoughTokens when available < hold.
+        """
+        ...
+
+    async def get(self, id: str) -> Generation | None:
+        """The job."""
+        ...
+
+    async def list(self, filter: GenerationFilter, cursor: str | None, limit: int) -> Page[Generation]:
+        """Jobs, newest first. Raises Invalid for a cursor that is not one of ours."""
+        ...
+
+    async def claim(
+        self, states: frozenset[State], worker: str, now: Millis, lease_until: Millis, limits: Limits
+    ) -> Generation | None:
+        """Take one job that is due (``due_at <= now``) and not under a lease: sets the lease, adds one to the fence.
+
+        A queued job is given only within ``limits``, counted over jobs in AT_PROVIDER states and queued ones under a
+        lease; among queued jobs the owner with the fewest there comes first, then the oldest job. Others: earliest
+        ``due_at`` first. None when there is nothing.
+        """
+        ...
+
+    async def next_due(self, states: frozenset[State]) -> Millis | None:
+        """When the earliest job in those states falls due or its lease ends; None when there is none."""
+        ...
+
+    async def renew(self, id: str, fence: int, lease_until: Millis) -> None:
+        """Prolong a lease. Raises StaleFence."""
+        ...
+
+    async def advance(
+        self, id: str, fence: int, from_: State, to: State, now: Millis, patch: Patch = NOTHING
+    ) -> Generation:
+        """Move a job along the table of transitions, give up the lease, reset ``attempts``; due now unless patched.
+
+        A move out of SUBMITTING to RENDERING goes to CANCELING instead when the person asked for a cancel meanwhile.
+        Raises StaleFence when the fence or the state is no longer so; ValueError when the table has no such step or
+        ``to`` is terminal.
+        """
+        ...
+
+    async def begin(self, id: str, fence: int, now: Millis, lease_until: Millis) -> Generation:
+        """QUEUED to SUBMITTING, keeping the lease: the intent, committed before the provider is asked. Raises StaleFence."""
+        ...
+
+    async def postpone(
+        self, id: str, fence: int, state: State, now: Millis, due_at: Millis, patch: Patch = NOTHING
+    ) -> Generation:
+        """Stay in the state, give up the lease, try again at ``due_at``; counts an attempt. Raises StaleFence.
+
+        Writes an event only when something that people see has changed.
+        """
+        ...
+
+    async def publish(self, id: str, fence: int, now: Millis, media: Sequence[Media], captured: int) -> Generation:
+        """DEVELOPING to SUCCEEDED: insert the items, settle the hold (``captured``; the rest is released), one commit.
+
+        A hold that was settled before stays as it was: the items are kept, uncharged. Raises StaleFence.
+        """
+        ...
+
+    async def finish(
+        self, id: str, fence: int, from_: State, to: State, now: Millis, failure: Failure | None, captured: int = 0
+    ) -> Generation:
+        """End in FAILED or CANCELED and settle the hold, in one commit (a hold settled before stays). Raises StaleFence."""
+        ...
+
+    async def cancel(self, id: str, now: Millis) -> Generation:
+        """The person's wish, in one commit. QUEUED without a lease: canceled, all released. RENDERING: canceling, the
+        lease broken. QUEUED under a lease, SUBMITTING and OUTCOME_UNKNOWN: noted, for the worker to honour. CANCELING
+        or noted before: as it is. Raises WrongState when the provider has finished (FETCHING and after) or the job ended.
+        """
+        ...
+
+    async def wake(self, id: str, now: Millis) -> None:
+        """Make a job due now; nothing else changes. Unknown ids are ignored."""
+        ...
+
+    async def settle_unknown(
+        self, id: str, now: Millis, job: ProviderJob | None, failure: Failure | None
+    ) -> Generation:
+        """An administrator's answer to OUTCOME_UNKNOWN: the provider has it (``job``: to RENDERING), or it failed
+        (``failure``: to FAILED with release). Raises WrongState in any other state.
+        """
+        ...
+
+    async def late(self, id: str, now: Millis, job: ProviderJob) -> Generation:
+        """A result turned up for a job that FAILED or was CANCELED: to FETCHING, uncharged. Raises WrongState."""
+        ...
+
+
+class Ledger(Protocol):
+    """Tokens."""
+
+    async def post(self, entry: Entry) -> bool:
+        """Append an entry (grant, adjust). False when (kind, reference) was booked before. Raises NotEnoughTokens."""
+        ...
+
+    async def balance(self, person_id: str) -> Balance:
+        """What a person has."""
+        ...
+
+    async def statement(self, person_id: str, cursor: str | None, limit: int) -> Page[tuple[Entry, int]]:
+        """A person's entries, newest first, each with the available balance after it."""
+        ...
+
+    async def proof(self) -> list[str]:
+        """What does not add up: cached balances against sums, negative balances, open holds without a running job and
+        the reverse. Empty when all is right.
+        """
+        ...
+
+
+class MediaStore(Protocol):
+    """Items."""
+
+    async def get(self, id: str) -> Media | None:
+        """The item, also from the trash."""
+        ...
+
+    async def of_generation(self, generation_id: str) -> Sequence[Media]:
+        """The items that came of a job, in order."""
+        ...
+
+    async def search(self, scope: str, query: Query, withheld_too: bool, cursor: str | None, limit: int) -> Page[Media]:
+        """Items that have the term ``scope`` and fit the query. Without ``withheld_too`` only open terms count.
+
+        Raises Invalid for a cursor that is not one of ours or belongs to another sort.
+        """
+        ...
+
+    async def change(self, item: Media, expected_version: int, now: Millis) -> Media:
+        """Replace an item's record and its search terms if its version is still the expected one. Raises Conflict."""
+        ...
+
+    async def claim_previews(self, worker: str, now: Millis, lease_until: Millis) -> Media | None:
+        """Take one item whose previews are PENDING, due and not under a lease."""
+        ...
+
+    async def finish_previews(
+        self, id: str, fence: int, now: Millis, files: Mapping[Variant, StoredFile], failed: bool = False
+    ) -> Media:
+        """Add the files, previews DONE (or FAILED). Raises StaleFence."""
+        ...
+
+    async def postpone_previews(self, id: str, fence: int, due_at: Millis) -> None:
+        """Try again at ``due_at``; counts an attempt. Raises StaleFence."""
+        ...
+
+    async def count_view(self, id: str) -> None:
+        """One view more."""
+        ...
+
+
+class People(Protocol):
+    """Accounts, sessions, one-time links."""
+
+    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
+        """Make an account with its sign-up grant, using up the link, in one commit.
+
+        Raises Conflict when the name is taken (case-insensitively), WrongCredentials when the link is used, expired or
+        unknown.
+        """
+        ...
+
+    async def get(self, id: str) -> Person | None:
+        """The person."""
+        ...
+
+    async def by_name(self, name: str) -> Person | None:
+        """The person of that name, case-insensitively."""
+        ...
+
+    async def has_admin(self) -> bool:
+        """Whether anyone administers this studio yet."""
+        ...
+
+    async def change(self, person: Person) -> None:
+        """Replace the record; sessions end when ``token_version`` went up."""
+        ...
+
+    async def open_session(self, session: Session) -> None:
+        """Keep a session."""
+        ...
+
+    async def session(self, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
+        """The session and its person, unless it expired or the person is suspended."""
+        ...
+
+    async def close_session(self, secret_hash: str) -> None:
+        """End one session; ending it twice is harmless."""
+        ...
+
+    async def close_sessions(self, person_id: str) -> None:
+        """End all sessions of a person."""
+        ...
+
+    async def add_link(self, link: OneTimeLink) -> None:
+        """Keep a one-time link."""
+        ...
+
+    async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        """Use up a link: exactly one of many callers gets it."""
+        ...
+
+
+class Events(Protocol):
+    """The stream of what happened."""
+
+    async def head(self) -> str:
+        """The cursor of now."""
+        ...
+
+    async def after(self, cursor: str, audiences: Sequence[str], limit: int) -> tuple[Sequence[Event], str] | None:
+        """Events after a cursor for any of the audiences, oldest first, with the cursor to go on from.
+
+        None when the cursor is unknown or older than what is kept: the client has to read everything again.
+        """
+        ...
+
+    async def wait(self, cursor: str, timeout_s: float) -> None:
+        """Return when there may be something after the cursor, or after the timeout."""
+        ...
+
+    async def prune(self, before: Millis) -> None:
+        """Forget events older than that."""
+        ...
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts for the operator."""
+
+    generations: Mapping[State, int]
+    items: int
+    stored_bytes: int
+    people: int
+
+
+class Stats(Protocol):
+    """Figures."""
+
+    async def totals(self) -> Totals:
+        """Counts over everything."""
+        ...
+
+    async def typical_ms(self, model: str) -> Millis | None:
+        """The median time from submit to finish of the last 20 successes of a model; None below three."""
+        ...
+
+
+class Store(Protocol):
+    """All groups of one backend."""
+
+    generations: Generations
+    ledger: Ledger
+    media: MediaStore
+    people: People
+    events: Events
+    stats: Stats
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable unless the store answers."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """Write a consistent copy of everything to a new file, while work goes on. Raises FileExistsError."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of everything. Later calls raise StoreUnavailable."""
+        ...
