@@ -136,9 +136,15 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EXTENSIONS = {
-    "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif", "image/gif": "gif",
-    "video/mp4": "mp4", "video/webm": "webm", "text/vtt": "vtt",
-}  # fmt: skip
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/gif": "gif",
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "text/vtt": "vtt",
+}
 
 AI_TAG = "ai-generated"
 AI_CATEGORY = "ai-generated"

@@ -36,11 +36,19 @@ TABLE: tuple[tuple[str, Callable[[Viewer, Media, Variant | None], bool], Rule], 
     ("what is in the trash is gone for others", lambda viewer, item, variant: item.trashed_at is not None, "refuse"),
     ("what an administrator hid is gone for others", lambda viewer, item, variant: item.hidden, "refuse"),
     # Signed addresses are handed out by someone who had the right; they open one variant of one item and no record.
-    ("a signed address opens its variant", lambda viewer, item, variant: variant is not None and viewer.signed == (item.id, variant), "allow"),
+    (
+        "a signed address opens its variant",
+        lambda viewer, item, variant: variant is not None and viewer.signed == (item.id, variant),
+        "allow",
+    ),
     ("private is private", lambda viewer, item, variant: item.visibility is Visibility.PRIVATE, "refuse"),
-    ("a locked item's files are withheld from strangers", lambda viewer, item, variant: item.locked and variant is not None, "refuse"),
+    (
+        "a locked item's files are withheld from strangers",
+        lambda viewer, item, variant: item.locked and variant is not None,
+        "refuse",
+    ),
     ("unlisted and public are open to whoever has the address", lambda viewer, item, variant: True, "allow"),
-)  # fmt: skip
+)
 
 
 def allowed(viewer: Viewer, item: Media, variant: Variant | None) -> bool:

@@ -149,9 +149,12 @@ def parse(text: str, sort: Sort = "newest") -> Query:
     if len(wanted) + len(prefixes) + len(unwanted) > QUERY_TERMS:
         raise Invalid(f"A search may have {QUERY_TERMS} words.", {"q": "too many words"})
     return Query(
-        all=_once(wanted), prefixes=_once(prefixes), none=_once(unwanted), sort=sort,
+        all=_once(wanted),
+        prefixes=_once(prefixes),
+        none=_once(unwanted),
+        sort=sort,
         **bounds,  # pyright: ignore[reportArgumentType]  # the names are the bounds' own
-    )  # fmt: skip
+    )
 
 
 def _once(terms: Iterable[str]) -> tuple[str, ...]:

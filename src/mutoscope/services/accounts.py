@@ -1,0 +1,228 @@
+"""How people come in: set-up, registration, passwords, sessions, one-time links, and tokens for programs."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import jwt
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from mutoscope.domain.errors import Conflict, Forbidden, SignInNeeded, WrongCredentials
+from mutoscope.domain.ids import DAY, HOUR, Clock, Ids, Millis
+from mutoscope.domain.ledger import Entry, grant
+from mutoscope.domain.people import SESSION_MS, OneTimeLink, Person, Purpose, Role, Session, check_name, check_password
+from mutoscope.services.policy import Policy
+from mutoscope.store.port import Store
+
+JWT_ISSUER = "mutoscope"
+JWT_AUDIENCE = "mutoscope-api"
+JWT_TYPE = "mutoscope+jwt"
+JWT_ALGORITHM = "HS256"
+JWT_LASTS: Millis = 12 * HOUR
+SET_UP_MS: Millis = DAY
+SIGN_IN_LINK_MS: Millis = HOUR
+
+# OWASP's second choice for Argon2id: 19 MiB, two passes (cheatsheetseries.owasp.org, Password Storage).
+HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+HASHES_AT_ONCE = 2
+
+
+def hash_secret(secret: str) -> str:
+    """What is stored of a random secret: its SHA-256, hexadecimal. The secrets have 256 bits, so no salt is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Accounts:
+    """The verbs. ``token_keys``: the secrets for JWT, newest first; the newest signs, all of them verify."""
+
+    def __init__(self, store: Store, ids: Ids, clock: Clock, token_keys: Sequence[str], policy: Policy) -> None:
+        self._store, self._ids, self._clock, self._policy = store, ids, clock, policy
+        self._token_keys = tuple(token_keys)
+        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._nobody = HASHER.hash(secrets.token_urlsafe())
+
+    async def set_up_secret(self) -> str | None:
+        """A fresh secret for the set-up link; None when the studio has an administrator."""
+        if await self._store.people.has_admin():
+            return None
+        return await self._link(Purpose.SET_UP, None, SET_UP_MS)
+
+    async def set_up(self, secret: str, name: str, password: str) -> Person:
+        """Make the first administrator with the one-time link's secret. Raises WrongCredentials for a used or wrong one."""
+        if await self._store.people.has_admin():
+            raise Conflict("This studio has been set up. Sign in instead.")
+        return await self._add(name, password, Role.ADMIN, hash_secret(secret))
+
+    async def register(self, name: str, password: str) -> Person:
+        """Make an account, with the sign-up grant."""
+        if not self._policy.registration_open:
+            raise Forbidden("Registration is closed here. Ask the administrator for an account.")
+        if not await self._store.people.has_admin():
+            raise Forbidden("This studio has not been set up yet. Open the link that `mutoscope serve` printed.")
+        return await self._add(name, password, Role.USER)
+
+    async def create(self, name: str, password: str, role: Role) -> Person:
+        """Make an account as the operator, from the command line."""
+        return await self._add(name, password, role)
+
+    async def named(self, name: str) -> Person:
+        """The person of that name. Raises WrongCredentials; only for callers who have proved that they may ask."""
+        person = await self._store.people.by_name(name)
+        if person is None:
+            raise WrongCredentials(f"There is nobody of the name {name[:40]!r}.")
+        return person
+
+    async def sign_in(self, name: str, password: str, user_agent: str = "") -> tuple[Person, str]:
+        """The person, and the secret for the session's cookie. Raises WrongCredentials."""
+        person = await self._check(name, password)
+        return person, await self._open(person, user_agent)
+
+    async def sign_in_secret(self, person: Person) -> str:
+        """A secret for a one-time sign-in link."""
+        return await self._link(Purpose.SIGN_IN, person.id, SIGN_IN_LINK_MS)
+
+    async def sign_in_by_link(self, secret: str, user_agent: str = "") -> tuple[Person, str]:
+        """Use up a sign-in link. Raises WrongCredentials when it was used, has expired, or is none of ours."""
+        link = await self._store.people.use_link(hash_secret(secret), Purpose.SIGN_IN, self._clock.now())
+        person = await self._store.people.get(link.person_id) if link and link.person_id else None
+        if person is None or person.suspended_at is not None:
+            raise WrongCredentials(
+                "This link was used or has expired. Ask for a new one, or sign in with your password."
+            )
+        return person, await self._open(person, user_agent)
+
+    async def of_session(self, secret: str) -> Person | None:
+        """Who a cookie's secret stands for."""
+        found = await self._store.people.session(hash_secret(secret), self._clock.now())
+        return found[1] if found else None
+
+    async def sign_out(self, secret: str) -> None:
+        """End one session."""
+        await self._store.people.close_session(hash_secret(secret))
+
+    async def sign_out_everywhere(self, person: Person) -> None:
+        """End every session and every token of the person."""
+        await self._store.people.change(msgspec.structs.replace(person, token_version=person.token_version + 1))
+
+    async def change_password(self, person: Person, old: str, new: str) -> None:
+        """Set a new password; every session and token ends."""
+        await self._check(person.name, old)
+        check_password(new, person.name)
+        hashed = await self._hash(new)
+        await self._store.people.change(
+            msgspec.structs.replace(person, password_hash=hashed, token_version=person.token_version + 1)
+        )
+
+    async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
+        """Shut a person out, or let them in again; sessions and tokens end at once."""
+        if not by.is_admin:
+            raise Forbidden("Only an administrator suspends people.")
+        person = await self.named(name)
+        if person.id == by.id:
+            raise Conflict("You cannot suspend yourself.")
+        changed = msgspec.structs.replace(
+            person, suspended_at=self._clock.now() if suspended else None, token_version=person.token_version + 1
+        )
+        await self._store.people.change(changed)
+        return changed
+
+    async def issue_token(self, name: str, password: str) -> tuple[str, Millis]:
+        """A JWT for a program, and when it expires. Raises WrongCredentials."""
+        person = await self._check(name, password)
+        now = self._clock.now()
+        claims = {
+            "iss": JWT_ISSUER,
+            "aud": JWT_AUDIENCE,
+            "sub": person.id,
+            "ver": person.token_version,
+            "iat": now // 1000,
+            "exp": (now + JWT_LASTS) // 1000,
+        }
+        return jwt.encode(claims, self._token_keys[0], JWT_ALGORITHM, {"typ": JWT_TYPE}), now + JWT_LASTS
+
+    async def of_token(self, token: str) -> Person:
+        """Who a JWT stands for. Raises SignInNeeded for anything that is not a living token of ours."""
+        claims = self._claims(token)
+        person = await self._store.people.get(str(claims["sub"])) if claims else None
+        if person is None or claims is None or person.suspended_at or claims.get("ver") != person.token_version:
+            raise SignInNeeded("The token is not valid here or has ended. Get a new one at POST /api/auth/token.")
+        return person
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        for key in self._token_keys:
+            try:
+                decoded = jwt.decode_complete(
+                    token,
+                    key,
+                    algorithms=[JWT_ALGORITHM],
+                    issuer=JWT_ISSUER,
+                    audience=JWT_AUDIENCE,
+                    options={"require": ["exp", "iat", "iss", "aud", "sub"], "verify_exp": False},
+                )
+            except jwt.InvalidTokenError:
+                continue
+            claims: dict[str, Any] = decoded["payload"]
+            if decoded["header"].get("typ") == JWT_TYPE and int(claims["exp"]) * 1000 > self._clock.now():
+                return claims
+        return None
+
+    async def _check(self, name: str, password: str) -> Person:
+        person = await self._store.people.by_name(name)
+        # The same work is done for a name that nobody has, so that the time taken tells nothing.
+        right = await self._verify(person.password_hash if person else self._nobody, password)
+        if person is None or not right or person.suspended_at is not None:
+            raise WrongCredentials("The name or the password is wrong.")
+        return person
+
+    async def _add(self, name: str, password: str, role: Role, link_hash: str | None = None) -> Person:
+        check_name(name)
+        check_password(password, name)
+        now = self._clock.now()
+        person = Person(
+            id=self._ids.new("usr"), name=name, password_hash=await self._hash(password), role=role, created_at=now
+        )
+        return await self._store.people.add(person, self._sign_up_grant(person, now), link_hash)
+
+    def _sign_up_grant(self, person: Person, now: Millis) -> Entry | None:
+        amount = self._policy.sign_up_grant
+        return grant(person.id, amount, f"sign-up:{person.id}", "Welcome", now) if amount else None
+
+    async def _link(self, purpose: Purpose, person_id: str | None, lasts_ms: Millis) -> str:
+        secret = secrets.token_urlsafe(32)
+        await self._store.people.add_link(
+            OneTimeLink(
+                secret_hash=hash_secret(secret),
+                purpose=purpose,
+                person_id=person_id,
+                expires_at=self._clock.now() + lasts_ms,
+            )
+        )
+        return secret
+
+    async def _open(self, person: Person, user_agent: str) -> str:
+        secret, now = secrets.token_urlsafe(32), self._clock.now()
+        await self._store.people.open_session(
+            Session(
+                secret_hash=hash_secret(secret),
+                person_id=person.id,
+                created_at=now,
+                expires_at=now + SESSION_MS,
+                user_agent=user_agent[:200],
+            )
+        )
+        return secret
+
+    async def _hash(self, password: str) -> str:
+        async with self._hashing:
+            return await asyncio.to_thread(HASHER.hash, password)
+
+    async def _verify(self, hashed: str, password: str) -> bool:
+        async with self._hashing:
+            try:
+                return await asyncio.to_thread(HASHER.verify, hashed, password[:1000])
+            except (VerifyMismatchError, InvalidHashError):
+                return False

@@ -1,0 +1,151 @@
+"""Looking at items, changing one's own, and the trash."""
+
+from typing import Literal
+
+import msgspec
+
+from mutoscope.domain import search
+from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, SignInNeeded
+from mutoscope.domain.ids import Clock, is_id
+from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, StoredFile, Variant, Visibility, slug
+from mutoscope.domain.rights import Viewer, authorize, may_change
+from mutoscope.domain.search import Query
+from mutoscope.services.policy import Policy
+from mutoscope.store.port import Page, Store
+
+TAGS_MAX = 30
+
+Scope = Literal["gallery", "library", "trash"]
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an owner may change of an item; what is None stays."""
+
+    title: str | None = None
+    description: str | None = None
+    tags: list[str] | None = None
+    category: str | None = None
+    visibility: Visibility | None = None
+
+
+class Gallery:
+    """The verbs."""
+
+    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
+        self._store, self._clock, self._policy = store, clock, policy
+        self._names: dict[str, str] = {}
+
+    async def search(self, viewer: Viewer, scope: Scope, query: Query, cursor: str | None, limit: int) -> Page[Media]:
+        """A page of the public gallery, or of one's own library or trash."""
+        if scope == "gallery":
+            self._check_open(viewer)
+            # In the gallery everyone searches the open words alone, so that what is found is the same for all.
+            return await self._store.media.search(search.GALLERY, query, viewer.is_admin, cursor, limit)
+        if viewer.person_id is None:
+            raise SignInNeeded("Sign in to see what is yours.")
+        own = search.library(viewer.person_id) if scope == "library" else search.trash(viewer.person_id)
+        return await self._store.media.search(own, query, True, cursor, limit)
+
+    async def get(self, viewer: Viewer, id: str) -> Media:
+        """One item. Raises NotFound unless the viewer may know of it."""
+        item = await self._item(id)
+        if not viewer.is_admin and viewer.person_id != item.owner_id:
+            self._check_open(viewer, item)
+        authorize(viewer, item, None)
+        return item
+
+    async def file(self, viewer: Viewer, id: str, variant: Variant) -> tuple[Media, StoredFile]:
+        """One file of an item. Raises NotFound unless the viewer may have it."""
+        item = await self._item(id)
+        if viewer.signed is None:
+            self._check_open(viewer, item)
+        authorize(viewer, item, variant)
+        stored = item.files.get(variant)
+        if stored is None:
+            raise NotFound(f"This item has no {variant}.")
+        return item, stored
+
+    async def viewed(self, viewer: Viewer, item: Media) -> None:
+        """Count a look at an item by someone else than its owner."""
+        if viewer.person_id != item.owner_id:
+            await self._store.media.count_view(item.id)
+
+    async def change(self, viewer: Viewer, id: str, changes: Changes, version: int | None = None) -> Media:
+        """Edit an item. Raises NotFound, Forbidden, Invalid, Conflict when it is not at ``version`` any more."""
+        item = await self._own(viewer, id)
+        if item.trashed_at is not None:
+            raise Conflict("This item is in the trash. Restore it first.")
+        if version is not None and version != item.version:
+            raise Conflict("This item was changed meanwhile. Load it again.", version=item.version)
+        return await self._store.media.change(_changed(item, changes), item.version, self._clock.now())
+
+    async def discard(self, viewer: Viewer, id: str) -> Media:
+        """Put an item in the trash; what is there already stays."""
+        item = await self._own(viewer, id)
+        if item.trashed_at is not None:
+            return item
+        now = self._clock.now()
+        return await self._store.media.change(msgspec.structs.replace(item, trashed_at=now), item.version, now)
+
+    async def restore(self, viewer: Viewer, id: str) -> Media:
+        """Take an item out of the trash."""
+        item = await self._own(viewer, id)
+        if item.trashed_at is None:
+            return item
+        return await self._store.media.change(
+            msgspec.structs.replace(item, trashed_at=None), item.version, self._clock.now()
+        )
+
+    async def name_of(self, person_id: str) -> str:
+        """The name of an uploader; names do not change."""
+        if person_id not in self._names:
+            person = await self._store.people.get(person_id)
+            if person is None:
+                return "someone"
+            if len(self._names) > 10_000:
+                self._names.clear()
+            self._names[person_id] = person.name
+        return self._names[person_id]
+
+    def _check_open(self, viewer: Viewer, item: Media | None = None) -> None:
+        unlisted = item is not None and item.visibility is Visibility.UNLISTED
+        if viewer.person_id is None and not self._policy.gallery_open and not unlisted:
+            raise SignInNeeded("The gallery of this studio is for those who have signed in.")
+
+    async def _item(self, id: str) -> Media:
+        item = await self._store.media.get(id) if is_id(id, "med") else None
+        if item is None:
+            raise NotFound("There is no such item, or it is not open to you.")
+        return item
+
+    async def _own(self, viewer: Viewer, id: str) -> Media:
+        item = await self.get(viewer, id)
+        if not may_change(viewer, item):
+            raise Forbidden("Only its owner changes an item.")
+        return item
+
+
+def _changed(item: Media, changes: Changes) -> Media:
+    wrong: dict[str, str] = {}
+    title, description, tags = changes.title, changes.description, changes.tags
+    if title is not None and not 0 < len(title.strip()) <= TITLE_CHARS:
+        wrong["title"] = f"1 to {TITLE_CHARS} characters"
+    if description is not None and len(description) > DESCRIPTION_CHARS:
+        wrong["description"] = f"at most {DESCRIPTION_CHARS} characters"
+    slugs = tuple(dict.fromkeys(s for tag in tags if (s := slug(tag)))) if tags is not None else item.tags
+    if len(slugs) > TAGS_MAX:
+        wrong["tags"] = f"at most {TAGS_MAX}"
+    if changes.category is not None and not slug(changes.category):
+        wrong["category"] = "one word or more"
+    if wrong:
+        raise Invalid("The item cannot be changed like this.", wrong)
+    written = {name for name in ("title", "description", "tags") if getattr(changes, name) is not None}
+    return msgspec.structs.replace(
+        item,
+        title=item.title if title is None else title.strip(),
+        description=item.description if description is None else description.strip(),
+        tags=slugs,
+        category=item.category if changes.category is None else slug(changes.category),
+        visibility=changes.visibility or item.visibility,
+        prompt_words=item.prompt_words - written,
+    )

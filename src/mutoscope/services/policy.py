@@ -1,0 +1,19 @@
+"""The house rules that an operator decides, as the services need them."""
+
+import msgspec
+
+from mutoscope.darkroom.port import MediaLimits
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.media import Visibility
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Made from the settings by the wiring. Tokens are whole, limits are in what their names say."""
+
+    default_visibility: Visibility
+    gallery_open: bool
+    """Whether visitors who have not signed in may browse the public gallery."""
+    registration_open: bool
+    sign_up_grant: int
+    address_window_ms: Millis
+    upload_limits: MediaLimits

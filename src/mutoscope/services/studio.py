@@ -1,0 +1,34 @@
+"""Everything that the web, the command line and agents may call, in one place. Made by the wiring."""
+
+import msgspec
+
+from mutoscope.blobs.port import Blobs
+from mutoscope.domain.ids import Clock
+from mutoscope.services.accounts import Accounts
+from mutoscope.services.addresses import Addresses
+from mutoscope.services.gallery import Gallery
+from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.policy import Policy
+from mutoscope.services.tokens import Tokens
+from mutoscope.spool import Spool
+from mutoscope.store.port import Events, Stats, Store
+
+
+class Studio(msgspec.Struct, frozen=True, kw_only=True):
+    """The services of one running studio."""
+
+    accounts: Accounts
+    generate: Generate
+    gallery: Gallery
+    tokens: Tokens
+    addresses: Addresses
+    categories: Categories
+    events: Events
+    stats: Stats
+    store: Store
+    blobs: Blobs
+    spool: Spool
+    clock: Clock
+    policy: Policy
+    base_url: str
+    """How people reach the studio, such as ``http://127.0.0.1:8700``, without a slash at the end."""
