@@ -47,13 +47,13 @@ class Accounts:
 
     async def set_up_secret(self) -> str | None:
         """A fresh secret for the set-up link; None when the studio has an administrator."""
-        if await self._store.people.has_admin():
+        if await self._store.people.first_admin() is not None:
             return None
         return await self._link(Purpose.SET_UP, None, SET_UP_MS)
 
     async def set_up(self, secret: str, name: str, password: str) -> Person:
         """Make the first administrator with the one-time link's secret. Raises WrongCredentials for a used or wrong one."""
-        if await self._store.people.has_admin():
+        if await self._store.people.first_admin() is not None:
             raise Conflict("This studio has been set up. Sign in instead.")
         return await self._add(name, password, Role.ADMIN, hash_secret(secret))
 
@@ -61,7 +61,7 @@ class Accounts:
         """Make an account, with the sign-up grant."""
         if not self._policy.registration_open:
             raise Forbidden("Registration is closed here. Ask the administrator for an account.")
-        if not await self._store.people.has_admin():
+        if await self._store.people.first_admin() is None:
             raise Forbidden("This studio has not been set up yet. Open the link that `mutoscope serve` printed.")
         return await self._add(name, password, Role.USER)
 
@@ -74,6 +74,13 @@ class Accounts:
         person = await self._store.people.by_name(name)
         if person is None:
             raise WrongCredentials(f"There is nobody of the name {name[:40]!r}.")
+        return person
+
+    async def administrator(self) -> Person:
+        """The first administrator. Raises Conflict when the studio has not been set up."""
+        person = await self._store.people.first_admin()
+        if person is None:
+            raise Conflict("This studio has no administrator yet: `mutoscope user create NAME --role admin` makes one.")
         return person
 
     async def sign_in(self, name: str, password: str, user_agent: str = "") -> tuple[Person, str]:
@@ -132,7 +139,10 @@ class Accounts:
 
     async def issue_token(self, name: str, password: str) -> tuple[str, Millis]:
         """A JWT for a program, and when it expires. Raises WrongCredentials."""
-        person = await self._check(name, password)
+        return self.token_for(await self._check(name, password))
+
+    def token_for(self, person: Person) -> tuple[str, Millis]:
+        """A JWT for a person who has been let in already, and when it expires."""
         now = self._clock.now()
         claims = {
             "iss": JWT_ISSUER,

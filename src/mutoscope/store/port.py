@@ -228,10 +228,10 @@ class People(Protocol):
     """Accounts, sessions, one-time links."""
 
     async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        """Make an account with its sign-up grant, using up the link, in one commit.
+        """Make an account with its sign-up grant, in one commit; with ``link_hash``, using up that SET_UP link in it.
 
-        Raises Conflict when the name is taken (case-insensitively), WrongCredentials when the link is used, expired or
-        unknown.
+        Raises Conflict when the name is taken (case-insensitively), or, with a link, when there is an administrator;
+        WrongCredentials when the link is used, expired, unknown or for another purpose.
         """
         ...
 
@@ -243,8 +243,8 @@ class People(Protocol):
         """The person of that name, case-insensitively."""
         ...
 
-    async def has_admin(self) -> bool:
-        """Whether anyone administers this studio yet."""
+    async def first_admin(self) -> Person | None:
+        """The administrator who came first; None while nobody administers this studio."""
         ...
 
     async def change(self, person: Person) -> None:

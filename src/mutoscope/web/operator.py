@@ -1,0 +1,119 @@
+"""What the operator's command line may ask of a running studio, over a socket that only the operator's account can open.
+
+The socket carries the whole REST interface too: the command line gets a token for a person here and goes on as that
+person, through the same rights as everyone.
+"""
+
+import secrets
+
+import msgspec
+from litestar import Litestar, get, post
+from litestar.datastructures import State
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from mutoscope import __version__
+from mutoscope.domain.people import Person, Role
+from mutoscope.services.studio import Studio
+from mutoscope.web.problems import exception_handlers
+
+PREFIX = "/operator"
+
+
+class NewPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """An account to make; without a password one is made up and answered once."""
+
+    name: str
+    password: str | None = None
+    role: Role = Role.USER
+
+
+class PersonMade(msgspec.Struct, frozen=True, kw_only=True):
+    """The account that was made."""
+
+    id: str
+    name: str
+    role: Role
+    password: str | None
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """One person, by name; without a name the first administrator."""
+
+    name: str | None = None
+
+
+class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens for a person; the same reference grants once."""
+
+    name: str
+    amount: int
+    reference: str
+    memo: str = ""
+
+
+async def _administrator(studio: Studio) -> Person:
+    return await studio.accounts.administrator()
+
+
+@get("/", sync_to_thread=False)
+def about() -> dict[str, str]:
+    """Which version is running."""
+    return {"version": __version__}
+
+
+@post("/people")
+async def make_person(data: NewPerson, state: State) -> PersonMade:
+    """Make an account."""
+    studio: Studio = state.studio
+    password = data.password or secrets.token_urlsafe(12)
+    person = await studio.accounts.create(data.name, password, data.role)
+    return PersonMade(id=person.id, name=person.name, role=person.role, password=None if data.password else password)
+
+
+@post("/tokens", status_code=200)
+async def issue_token(data: Named, state: State) -> dict[str, str]:
+    """A token to go on as that person."""
+    studio: Studio = state.studio
+    person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
+    token, _ = studio.accounts.token_for(person)
+    return {"access_token": token, "name": person.name}
+
+
+@post("/sign-in-links", status_code=200)
+async def sign_in_link(data: Named, state: State) -> dict[str, str]:
+    """A one-time address that signs a person in."""
+    studio: Studio = state.studio
+    person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
+    return {"url": f"{studio.base_url}/sign-in?link={await studio.accounts.sign_in_secret(person)}"}
+
+
+@post("/grants", status_code=200)
+async def give_tokens(data: NewGrant, state: State) -> dict[str, int]:
+    """Give tokens to a person."""
+    studio: Studio = state.studio
+    balance = await studio.tokens.grant_as_operator(data.name, data.amount, data.reference, data.memo)
+    return {"available": balance.available, "held": balance.held}
+
+
+@get("/ledger-proof")
+async def prove_ledger(state: State) -> dict[str, list[str]]:
+    """What does not add up in the ledger: nothing, one hopes."""
+    studio: Studio = state.studio
+    return {"findings": await studio.store.ledger.proof()}
+
+
+def create_operator_app(studio: Studio, rest: ASGIApp) -> ASGIApp:
+    """The application behind the operator's socket: these routes, and the whole REST interface beside them."""
+    own = Litestar(
+        [about, make_person, issue_token, sign_in_link, give_tokens, prove_ledger],
+        path=PREFIX,
+        state=State({"studio": studio}),
+        exception_handlers=exception_handlers,
+        openapi_config=None,
+    )
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        mine = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (own if mine else rest)(scope, receive, send)
+
+    return dispatch
