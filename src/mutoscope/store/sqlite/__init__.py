@@ -1,0 +1,56 @@
+"""The embedded store: one SQLite file in the data folder, owned by one process."""
+
+import asyncio
+from pathlib import Path
+
+import mutoscope.store.sqlite.claims as claims
+import mutoscope.store.sqlite.events as events
+from mutoscope.domain.ids import Clock
+from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store
+from mutoscope.store.sqlite.copying import back_up
+from mutoscope.store.sqlite.engine import Engine
+from mutoscope.store.sqlite.events import SqliteEvents
+from mutoscope.store.sqlite.generations import SqliteGenerations
+from mutoscope.store.sqlite.ledger import SqliteLedger
+from mutoscope.store.sqlite.media import SqliteMedia
+from mutoscope.store.sqlite.people import SqlitePeople
+from mutoscope.store.sqlite.stats import SqliteStats
+
+
+class SqliteStore:
+    """The store port over one data file."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._stream = SqliteEvents(engine)
+        self.generations: Generations = SqliteGenerations(engine)
+        self.ledger: Ledger = SqliteLedger(engine)
+        self.media: MediaStore = SqliteMedia(engine)
+        self.people: People = SqlitePeople(engine)
+        self.events: Events = self._stream
+        self.stats: Stats = SqliteStats(engine)
+
+    async def open(self) -> None:
+        """Start writing, and end the leases of processes that are gone."""
+        self._engine.start(events.latest, self._stream.tell)
+        await self._engine.write(lambda c: claims.void_leases(c, self._engine.clock.now()))
+
+    async def ping(self) -> None:
+        await self._engine.read(events.latest)
+
+    async def backup(self, target: Path) -> None:
+        await self._engine.read(lambda c: back_up(c, target))
+
+    async def close(self) -> None:
+        self._stream.wake()
+        await self._engine.close()
+
+
+async def open_sqlite(path: Path, clock: Clock) -> Store:
+    """The store in the file at ``path``, made when it is not there.
+
+    Raises StoreUnavailable when another process owns the file, or it cannot be opened or brought to this schema.
+    """
+    store = SqliteStore(await asyncio.to_thread(Engine, path, clock))
+    await store.open()
+    return store

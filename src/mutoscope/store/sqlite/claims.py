@@ -1,0 +1,112 @@
+"""Which job a worker gets next."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+import mutoscope.store.sqlite.jobs as jobs
+from mutoscope.domain.generation import AT_PROVIDER, Generation, State
+from mutoscope.domain.ids import Millis
+from mutoscope.store.port import Limits
+
+_AT_PROVIDER = ", ".join(f"'{state}'" for state in sorted(AT_PROVIDER))
+
+
+def claim(
+    c: sqlite3.Connection, states: frozenset[State], worker: str, now: Millis, lease_until: Millis, limits: Limits
+) -> Generation | None:
+    """Take a job that is due: one that has begun before one that waits in the queue."""
+    id = _earliest(c, states - {State.QUEUED}, now)
+    if id is None and State.QUEUED in states:
+        id = _fairest(c, now, limits)
+    row = c.execute(
+        "UPDATE generations SET fence = fence + 1, worker = ?, lease_until = ?"  # noqa: S608
+        f" WHERE id = ? AND live AND due_at <= ? AND lease_until <= ? RETURNING {jobs.COLUMNS}",
+        (worker, lease_until, id, now, now),
+    ).fetchone()
+    return jobs.from_row(row) if row else None
+
+
+def next_due(c: sqlite3.Connection, states: Iterable[State]) -> Millis | None:
+    """The earliest moment at which a job of these states may be claimed."""
+    moments = [
+        c.execute("SELECT min(ready_at) FROM generations WHERE live AND state = ?", (state,)).fetchone()[0]
+        for state in states
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def void_leases(c: sqlite3.Connection, now: Millis) -> None:
+    """End every lease of a former process: with one owner of the file, whoever held it is gone."""
+    c.execute("UPDATE generations SET lease_until = 0, due_at = min(due_at, ?) WHERE live AND lease_until > 0", (now,))
+    c.execute(
+        "UPDATE media SET previews_lease_until = 0, previews_due_at = min(previews_due_at, ?)"
+        " WHERE previews = 'pending' AND previews_lease_until > 0",
+        (now,),
+    )
+
+
+def _earliest(c: sqlite3.Connection, states: Iterable[State], now: Millis) -> str | None:
+    found = [
+        c.execute(
+            "SELECT due_at, id FROM generations WHERE live AND state = ? AND due_at <= ? AND lease_until <= ?"
+            " ORDER BY due_at LIMIT 1",
+            (state, now, now),
+        ).fetchone()
+        for state in states
+    ]
+    return min((row for row in found if row), default=(0, None))[1]
+
+
+def _fairest(c: sqlite3.Connection, now: Millis, limits: Limits) -> str | None:
+    """The queued job of the owner with the fewest jobs at providers, within the limits; the oldest of those."""
+    owners, providers = _there(c, now)
+    full = json.dumps([name for name, most in limits.per_provider.items() if providers[name] >= most])
+    if limits.per_person < 1:
+        return None
+    free = _oldest_of_others(c, list(owners), full, now)
+    if free is not None:
+        return free
+    for count in sorted(set(owners.values())):
+        if count >= limits.per_person:
+            return None
+        oldest = [_oldest_of(c, owner, full, now) for owner, has in owners.items() if has == count]
+        if any(oldest):
+            return min(row for row in oldest if row)[1]
+    return None
+
+
+def _there(c: sqlite3.Connection, now: Millis) -> tuple[Counter[str], Counter[str]]:
+    """How many jobs are at providers, or about to be (queued under a lease): by owner, and by provider."""
+    owners: Counter[str] = Counter()
+    providers: Counter[str] = Counter()
+    for owner, provider, count in c.execute(
+        "SELECT owner_id, provider, count(*) FROM generations"  # noqa: S608
+        f" WHERE live AND state IN ({_AT_PROVIDER}) GROUP BY state, provider, owner_id"
+        " UNION ALL SELECT owner_id, provider, 1 FROM generations WHERE state = 'queued' AND lease_until > ?",
+        (now,),
+    ):
+        owners[owner] += count
+        providers[provider] += count
+    return owners, providers
+
+
+def _oldest_of_others(c: sqlite3.Connection, busy: list[str], full: str, now: Millis) -> str | None:
+    row = c.execute(
+        "SELECT id FROM generations INDEXED BY generations_queue"
+        " WHERE state = 'queued' AND due_at <= ? AND lease_until <= ?"
+        " AND owner_id NOT IN (SELECT value FROM json_each(?)) AND provider NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY created_at, id LIMIT 1",
+        (now, now, json.dumps(busy), full),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _oldest_of(c: sqlite3.Connection, owner: str, full: str, now: Millis) -> tuple[Millis, str] | None:
+    return c.execute(
+        "SELECT created_at, id FROM generations INDEXED BY generations_queue_of"
+        " WHERE state = 'queued' AND owner_id = ? AND due_at <= ? AND lease_until <= ?"
+        " AND provider NOT IN (SELECT value FROM json_each(?)) ORDER BY created_at, id LIMIT 1",
+        (owner, now, now, full),
+    ).fetchone()

@@ -1,0 +1,151 @@
+"""Accounts, sessions and one-time links."""
+
+import sqlite3
+from typing import Any, Literal
+
+import msgspec
+
+import mutoscope.store.sqlite.items as items
+import mutoscope.store.sqlite.ledger as ledger
+from mutoscope.domain.errors import Conflict, WrongCredentials
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.ledger import Entry
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.store.sqlite.engine import Engine
+
+
+class SqlitePeople:
+    """The people group of the port."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+
+    async def get(self, id: str) -> Person | None:
+        return await self._engine.read(lambda c: _person(c, "id", id))
+
+    async def by_name(self, name: str) -> Person | None:
+        return await self._engine.read(lambda c: _person(c, "name_key", name.casefold()))
+
+    async def first_admin(self) -> Person | None:
+        return await self._engine.read(_first_admin)
+
+    async def change(self, person: Person) -> None:
+        await self._engine.write(lambda c: _change(c, person))
+
+    async def open_session(self, session: Session) -> None:
+        await self._engine.write(lambda c: _open_session(c, session))
+
+    async def session(self, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
+        return await self._engine.read(lambda c: _session(c, secret_hash, now))
+
+    async def close_session(self, secret_hash: str) -> None:
+        await self._engine.write(
+            lambda c: c.execute("DELETE FROM sessions WHERE secret_hash = ?", (secret_hash,)).close()
+        )
+
+    async def close_sessions(self, person_id: str) -> None:
+        await self._engine.write(lambda c: c.execute("DELETE FROM sessions WHERE person_id = ?", (person_id,)).close())
+
+    async def add_link(self, link: OneTimeLink) -> None:
+        await self._engine.write(lambda c: _add_link(c, link))
+
+    async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.write(lambda c: _use_link(c, secret_hash, purpose, now))
+
+
+def _add(c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+    if link_hash is not None:
+        _set_up(c, link_hash, person.created_at)
+    _free_name(c, person)
+    c.execute(
+        "INSERT INTO people (name_key, role, created_at, document, id) VALUES (?, ?, ?, ?, ?)",
+        (*_columns(person), person.id),
+    )
+    if grant is not None:
+        ledger.book(c, [grant])
+    return person
+
+
+def _set_up(c: sqlite3.Connection, link_hash: str, now: Millis) -> None:
+    if _use_link(c, link_hash, Purpose.SET_UP, now) is None:
+        raise WrongCredentials("This link was used, has expired, or is none of ours. Ask for a new one.")
+    if _first_admin(c) is not None:
+        raise Conflict("This studio has an administrator already; sign in.")
+
+
+def _first_admin(c: sqlite3.Connection) -> Person | None:
+    return _decoded(
+        c.execute("SELECT document FROM people WHERE role = ? ORDER BY created_at, id LIMIT 1", (Role.ADMIN,))
+    )
+
+
+def _change(c: sqlite3.Connection, person: Person) -> None:
+    before = _person(c, "id", person.id)
+    if before is None:
+        raise Conflict("There is no such person any more.")
+    _free_name(c, person)
+    c.execute(
+        "UPDATE people SET name_key = ?, role = ?, created_at = ?, document = ? WHERE id = ?",
+        (*_columns(person), person.id),
+    )
+    if person.token_version > before.token_version:
+        c.execute("DELETE FROM sessions WHERE person_id = ?", (person.id,))
+    if person.name != before.name:
+        items.index_again(c, person.id)
+
+
+def _free_name(c: sqlite3.Connection, person: Person) -> None:
+    holder = _person(c, "name_key", person.name.casefold())
+    if holder is not None and holder.id != person.id:
+        raise Conflict(f"The name {person.name} is taken; choose another.")
+
+
+def _columns(person: Person) -> tuple[Any, ...]:
+    return person.name.casefold(), person.role, person.created_at, msgspec.json.encode(person).decode()
+
+
+def _person(c: sqlite3.Connection, column: Literal["id", "name_key"], value: str) -> Person | None:
+    return _decoded(c.execute(f"SELECT document FROM people WHERE {column} = ?", (value,)))  # noqa: S608
+
+
+def _decoded(found: sqlite3.Cursor) -> Person | None:
+    row = found.fetchone()
+    return msgspec.json.decode(row[0], type=Person) if row else None
+
+
+def _open_session(c: sqlite3.Connection, session: Session) -> None:
+    c.execute("DELETE FROM sessions WHERE expires_at <= ?", (session.created_at,))
+    c.execute(
+        "INSERT INTO sessions (secret_hash, person_id, expires_at, document) VALUES (?, ?, ?, ?)",
+        (session.secret_hash, session.person_id, session.expires_at, msgspec.json.encode(session).decode()),
+    )
+
+
+def _session(c: sqlite3.Connection, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
+    row = c.execute(
+        "SELECT sessions.document, people.document FROM sessions JOIN people ON people.id = person_id"
+        " WHERE secret_hash = ? AND expires_at > ?",
+        (secret_hash, now),
+    ).fetchone()
+    if row is None:
+        return None
+    session, person = msgspec.json.decode(row[0], type=Session), msgspec.json.decode(row[1], type=Person)
+    return None if person.suspended_at is not None else (session, person)
+
+
+def _add_link(c: sqlite3.Connection, link: OneTimeLink) -> None:
+    c.execute(
+        "INSERT INTO links (secret_hash, purpose, expires_at, document) VALUES (?, ?, ?, ?)",
+        (link.secret_hash, link.purpose, link.expires_at, msgspec.json.encode(link).decode()),
+    )
+
+
+def _use_link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    row = c.execute(
+        "DELETE FROM links WHERE secret_hash = ? AND purpose = ? AND expires_at > ? RETURNING document",
+        (secret_hash, purpose, now),
+    ).fetchone()
+    return msgspec.json.decode(row[0], type=OneTimeLink) if row else None

@@ -1,0 +1,125 @@
+"""Search over FTS5: terms in two columns, rowid in the order of publication, pages by keyset.
+
+A term goes in as the hexadecimal of its UTF-8. So whatever a term holds, the tokenizer sees one word of plain letters,
+and the beginnings of terms are the beginnings of their hexadecimal.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+import mutoscope.store.sqlite.cursors as cursors
+from mutoscope.domain.search import Query, Sort, Terms
+
+FEW = 4_000
+"""Up to so many matches are sorted; above it, the order's index is walked and each row asked whether it matches."""
+
+Row = tuple[Any, ...]
+
+
+class _Order(msgspec.Struct, frozen=True):
+    """A sort: by which column before ``seq``, and in which direction."""
+
+    column: str | None
+    direction: Literal["ASC", "DESC"]
+
+    @property
+    def keys(self) -> str:
+        return f"media.{self.column}, media.seq" if self.column else "media.seq"
+
+    @property
+    def by(self) -> str:
+        return ", ".join(f"{key} {self.direction}" for key in self.keys.split(", "))
+
+
+ORDERS: dict[Sort, _Order] = {
+    "newest": _Order(None, "DESC"),
+    "oldest": _Order(None, "ASC"),
+    "longest": _Order("length_s", "DESC"),
+    "shortest": _Order("length_s", "ASC"),
+    "popular": _Order("views", "DESC"),
+}
+
+
+def add(c: sqlite3.Connection, seq: int, terms: Terms) -> None:
+    """Make an item findable."""
+    c.execute(
+        "INSERT INTO search (rowid, open, withheld) VALUES (?, ?, ?)", (seq, _text(terms.open), _text(terms.withheld))
+    )
+
+
+def replace(c: sqlite3.Connection, seq: int, terms: Terms) -> None:
+    """Swap an item's terms, when they have changed."""
+    new = _text(terms.open), _text(terms.withheld)
+    if c.execute("SELECT open, withheld FROM search WHERE rowid = ?", (seq,)).fetchone() != new:
+        c.execute("UPDATE search SET open = ?, withheld = ? WHERE rowid = ?", (*new, seq))
+
+
+def matching(scope: str, query: Query, withheld_too: bool) -> str:
+    """The query as FTS5 reads it. Strangers' looks at the open column alone."""
+    wanted = [_hex(term) for term in (scope, *query.all)] + [f"{_hex(start)} *" for start in query.prefixes]
+    match = "(" + " AND ".join(wanted) + ")"
+    if query.none:
+        match += " NOT (" + " OR ".join(map(_hex, query.none)) + ")"
+    return match if withheld_too else f"open : ({match})"
+
+
+def position(cursor: str, sort: Sort) -> Row:
+    """The place that a cursor of this sort names. Raises Invalid."""
+    if ORDERS[sort].column is None:
+        shape: Any = tuple[Literal[sort], cursors.Number]
+    else:
+        shape = tuple[Literal[sort], float, cursors.Number]
+    return cursors.read(cursor, shape)[1:]
+
+
+def page(
+    c: sqlite3.Connection, columns: str, match: str, query: Query, after: Row | None, limit: int
+) -> tuple[list[Row], str | None]:
+    """The rows of ``columns`` that match, after a position, and the cursor that goes on from there."""
+    order = ORDERS[query.sort]
+    conditions, values = _bounds(query)
+    if after:
+        sign = "<" if order.direction == "DESC" else ">"
+        conditions.append(f"({order.keys}) {sign} ({', '.join('?' * len(after))})")
+        values += after
+    source, first = _source(c, order, match)
+    rows = c.execute(
+        f"SELECT {order.keys}, {columns} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order.by} LIMIT ?",  # noqa: S608
+        (*first, *values, limit + 1),
+    ).fetchall()
+    width = 2 if order.column else 1
+    more = cursors.write(query.sort, *rows[limit - 1][:width]) if len(rows) > limit else None
+    return [row[width:] for row in rows[:limit]], more
+
+
+def _source(c: sqlite3.Connection, order: _Order, match: str) -> tuple[str, tuple[str]]:
+    if order.column is None:
+        return "search CROSS JOIN media ON media.seq = search.rowid AND search MATCH ?", (match,)
+    count = c.execute("SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)", (match, FEW + 1))
+    if count.fetchone()[0] <= FEW:
+        return "(SELECT rowid FROM search WHERE search MATCH ?) AS found CROSS JOIN media ON media.seq = found.rowid", (
+            match,
+        )
+    return "media CROSS JOIN search ON search.rowid = media.seq AND search MATCH ?", (match,)
+
+
+def _bounds(query: Query) -> tuple[list[str], Row]:
+    bounds = {
+        "media.created_at >= ?": query.after,
+        "media.created_at < ?": query.before,
+        "media.duration_s >= ?": query.longer_s,
+        "media.duration_s <= ?": query.shorter_s,
+    }
+    given = {condition: value for condition, value in bounds.items() if value is not None}
+    return ["1", *given], tuple(given.values())
+
+
+def _hex(term: str) -> str:
+    return term.encode("utf-8", "surrogatepass").hex()
+
+
+def _text(terms: Iterable[str]) -> str:
+    return " ".join(sorted(map(_hex, terms)))
