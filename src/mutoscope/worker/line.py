@@ -1,0 +1,92 @@
+"""A line: claims what is due for one stage and runs it, at most so many at once. Work that waits is a row, no task."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from mutoscope.domain.ids import Clock, Millis
+from mutoscope.store.port import StoreUnavailable
+from mutoscope.worker.moves import log, where
+
+T = TypeVar("T")
+
+
+class Line(Generic[T]):
+    """One stage's line. ``work`` raises nothing; ``next_due`` says when there may be something to claim."""
+
+    def __init__(
+        self,
+        name: str,
+        at_once: int,
+        clock: Clock,
+        tick_ms: Millis,
+        claim: Callable[[], Awaitable[T | None]],
+        work: Callable[[T], Coroutine[Any, Any, None]],
+        next_due: Callable[[], Awaitable[Millis | None]],
+    ) -> None:
+        self.name = name
+        self._at_once, self._clock, self._tick_ms = at_once, clock, tick_ms
+        self._claim, self._work, self._next_due = claim, work, next_due
+        self._running: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Claim and start until stopped."""
+        while not self._stopping:
+            self._woken.clear()
+            try:
+                pause_ms = await self._fill()
+            except StoreUnavailable as e:
+                log.warning("the store does not answer", line=self.name, why=str(e))
+                pause_ms = self._tick_ms
+            except Exception as e:  # a line never ends by itself
+                log.error("claiming failed", line=self.name, why=type(e).__name__, where=where(e))
+                pause_ms = self._tick_ms
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_ms / 1000):
+                    await self._woken.wait()
+
+    async def stop(self, grace_ms: Millis) -> None:
+        """Claim no more; give what runs ``grace_ms``, then let it go."""
+        self._stopping = True
+        self.wake()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_ms / 1000)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _fill(self) -> Millis:
+        """Start what can be started; how long to rest then."""
+        while len(self._running) < self._at_once:
+            asked_at = self._clock.now()
+            claimed = await self._claim()
+            if claimed is None:
+                return await self._rest_ms(asked_at)
+            self._start(claimed)
+        return self._tick_ms
+
+    async def _rest_ms(self, asked_at: Millis) -> Millis:
+        due_at = await self._next_due()
+        # What was due and still not to be had waits for a free slot: no use in asking again at once.
+        if due_at is None or due_at <= asked_at:
+            return self._tick_ms
+        return min(max(due_at - self._clock.now(), 0), self._tick_ms)
+
+    def _start(self, claimed: T) -> None:
+        task = asyncio.create_task(self._work(claimed))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self.wake()
+        if not task.cancelled() and (e := task.exception()) is not None:
+            log.error("a stage let something through", line=self.name, why=type(e).__name__, where=where(e))

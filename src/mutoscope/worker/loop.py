@@ -1,0 +1,196 @@
+"""The loop: a line for each stage, and the sweep, from start to stop.
+
+Wiring: ``loop = Loop(Worker(...))``, hand ``loop.wake`` to the services, ``loop.start()``, and ``await loop.stop()``
+before the ports are closed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+
+from mutoscope.domain.errors import StaleFence
+from mutoscope.domain.generation import AT_PROVIDER, TERMINAL, Generation, State
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.media import Media
+from mutoscope.store.port import StoreUnavailable
+from mutoscope.worker import moves
+from mutoscope.worker.cancel import cancel
+from mutoscope.worker.context import Numbers, Worker
+from mutoscope.worker.develop import develop
+from mutoscope.worker.fetch import fetch
+from mutoscope.worker.lease import under_lease
+from mutoscope.worker.line import Line
+from mutoscope.worker.moves import log, where
+from mutoscope.worker.poll import poll
+from mutoscope.worker.previews import previews
+from mutoscope.worker.recover import recover
+from mutoscope.worker.submit import submit
+from mutoscope.worker.sweep import sweep
+from mutoscope.worker.unknown import unknown
+
+__all__ = ["Loop", "Numbers", "Worker"]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """``limit_s`` bounds one run, also where a provider or a disk never answers."""
+
+    state: State
+    run: Callable[[Worker, Generation], Awaitable[Generation]]
+    at_once: int
+    limit_s: float
+
+
+STAGES = (
+    Stage(state=State.QUEUED, run=submit, at_once=8, limit_s=900),
+    Stage(state=State.SUBMITTING, run=recover, at_once=4, limit_s=900),
+    Stage(state=State.RENDERING, run=poll, at_once=32, limit_s=120),
+    Stage(state=State.CANCELING, run=cancel, at_once=8, limit_s=120),
+    Stage(state=State.OUTCOME_UNKNOWN, run=unknown, at_once=4, limit_s=120),
+    Stage(state=State.FETCHING, run=fetch, at_once=8, limit_s=3600),
+    Stage(state=State.DEVELOPING, run=develop, at_once=2, limit_s=3600),
+)
+PREVIEWS = "previews"
+
+
+class Loop:
+    """All lines of one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._lines = {stage.state: self._line(stage) for stage in STAGES}
+        self._previews = self._preview_line()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work, in tasks of the running event loop."""
+        lines: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
+        self._tasks = [asyncio.ensure_future(line.run()) for line in lines]
+        self._tasks.append(asyncio.ensure_future(sweep(self._worker)))
+
+    def wake(self) -> None:
+        """Look for work now: something was ordered, canceled, or heard of."""
+        for line in self._lines.values():
+            line.wake()
+        self._previews.wake()
+
+    async def stop(self) -> None:
+        """Claim no more, give what runs its time, let go of the rest, and return when nothing runs. Never raises."""
+        grace_ms = self._worker.numbers.stop_ms
+        lines: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
+        await asyncio.gather(*(line.stop(grace_ms) for line in lines))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def _line(self, stage: Stage) -> Line[Generation]:
+        worker, states = self._worker, frozenset({stage.state})
+        generations, numbers = worker.store.generations, worker.numbers
+
+        async def claim() -> Generation | None:
+            now = worker.clock.now()
+            return await generations.claim(states, worker.name, now, now + numbers.lease_ms, worker.limits())
+
+        return Line(
+            stage.state, numbers.at_once.get(stage.state, stage.at_once), worker.clock, numbers.tick_ms,
+            claim, partial(self._run, stage), partial(generations.next_due, states),
+        )  # fmt: skip
+
+    async def _run(self, stage: Stage, job: Generation) -> None:
+        """Run a stage under its lease. Whatever it raises, the job is tried again later or was never ours any more."""
+        worker = self._worker
+        try:
+            renew = partial(worker.store.generations.renew, job.id, job.fence)
+            moved = await under_lease(self._bounded(stage, job), renew, worker.clock, worker.numbers.lease_ms)
+        except StaleFence:
+            log.info("another has it", generation=job.id, stage=job.state, attempt=job.attempts)
+        except StoreUnavailable as e:
+            log.warning("the store does not answer", generation=job.id, stage=job.state, why=str(e))
+        except asyncio.CancelledError:
+            await _let_go(worker, job, _due_now)
+            raise
+        except Exception as e:  # a stage that stumbles never ends the loop
+            log.error(
+                "stumbled",
+                generation=job.id,
+                stage=job.state,
+                attempt=job.attempts,
+                why=type(e).__name__,
+                where=where(e),
+            )
+            await _let_go(worker, job, _later)
+        else:
+            self._moved(moved)
+
+    async def _bounded(self, stage: Stage, job: Generation) -> Generation:
+        async with asyncio.timeout(stage.limit_s):
+            return await stage.run(self._worker, job)
+
+    def _moved(self, job: Generation) -> None:
+        if job.state in self._lines:
+            self._lines[job.state].wake()
+        if job.state not in AT_PROVIDER:
+            self._lines[State.QUEUED].wake()
+        if job.state is State.SUCCEEDED:
+            self._previews.wake()
+
+    def _preview_line(self) -> Line[Media]:
+        worker = self._worker
+        numbers = worker.numbers
+
+        async def claim() -> Media | None:
+            now = worker.clock.now()
+            return await worker.store.media.claim_previews(worker.name, now, now + numbers.preview_lease_ms)
+
+        async def next_due() -> Millis | None:
+            return None
+
+        return Line(
+            PREVIEWS, numbers.at_once.get(PREVIEWS, 1), worker.clock, numbers.tick_ms,
+            claim, self._run_previews, next_due,
+        )  # fmt: skip
+
+    async def _run_previews(self, item: Media) -> None:
+        worker = self._worker
+        try:
+            async with asyncio.timeout(worker.numbers.preview_lease_ms * 0.9 / 1000):
+                await previews(worker, item)
+        except StaleFence:
+            log.info("another has it", media=item.id, stage=PREVIEWS, attempt=item.previews_attempts)
+        except StoreUnavailable as e:
+            log.warning("the store does not answer", media=item.id, stage=PREVIEWS, why=str(e))
+        except asyncio.CancelledError:
+            await _put_back(worker, item, 0)
+            raise
+        except Exception as e:  # a stage that stumbles never ends the loop
+            log.error("stumbled", media=item.id, stage=PREVIEWS, why=type(e).__name__, where=where(e))
+            await _put_back(worker, item, worker.numbers.retry_cap_ms)
+
+
+async def _let_go(worker: Worker, job: Generation, move: Callable[[Worker, Generation], Awaitable[object]]) -> None:
+    """Give up the lease, from whatever state the stage had reached, unless the job is another's by now."""
+    try:
+        now_is = await worker.store.generations.get(job.id)
+        if now_is is not None and now_is.fence == job.fence and now_is.state not in TERMINAL:
+            await move(worker, now_is)
+    except (StaleFence, StoreUnavailable) as e:
+        log.info("not let go", generation=job.id, stage=job.state, why=type(e).__name__)
+
+
+async def _due_now(worker: Worker, job: Generation) -> None:
+    # Not `again`: a stage that was stopped has not had its look yet, so its deadline may not end it.
+    now = worker.clock.now()
+    await worker.store.generations.postpone(job.id, job.fence, job.state, now, now)
+
+
+async def _later(worker: Worker, job: Generation) -> None:
+    await moves.again(worker, job, moves.pause_ms(worker, job))
+
+
+async def _put_back(worker: Worker, item: Media, pause_ms: Millis) -> None:
+    try:
+        await worker.store.media.postpone_previews(item.id, item.fence, worker.clock.now() + pause_ms)
+    except (StaleFence, StoreUnavailable) as e:
+        log.info("not let go", media=item.id, stage=PREVIEWS, why=type(e).__name__)

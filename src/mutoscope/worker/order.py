@@ -1,0 +1,49 @@
+"""The order that goes to a provider, with the source picture as a file on this machine."""
+
+import asyncio
+import shutil
+from contextlib import aclosing
+from pathlib import Path
+
+from mutoscope.domain.generation import Generation, Source
+from mutoscope.providers.port import Order, SourceFile
+from mutoscope.spool import SpoolFull
+from mutoscope.worker.context import Worker
+from mutoscope.worker.streams import patiently
+
+SOURCE = "source"
+"""The name of the source picture in the job's spool folder."""
+
+
+async def order_for(worker: Worker, job: Generation) -> Order:
+    """All that the provider needs. Raises SpoolFull, BlobsUnavailable, BlobMissing, Stalled; nothing is asked yet."""
+    folder = worker.spool.folder(job.id)
+    if shutil.disk_usage(folder).free < worker.numbers.free_bytes:
+        raise SpoolFull("No room in the spool folder for a result: free some space.")
+    return Order(
+        reference=job.id,
+        upstream=job.pinned.upstream,
+        kind=job.pinned.kind,
+        prompt=", ".join(text for text in (job.prompt.strip(), job.context.strip()) if text),
+        negative_prompt=job.negative_prompt,
+        parameters=job.parameters,
+        seed=job.seed,
+        results=len(job.media_ids),
+        source=await _source(worker, job, job.source, folder) if job.source else None,
+        spool=folder,
+    )
+
+
+async def _source(worker: Worker, job: Generation, source: Source, folder: Path) -> SourceFile:
+    path = folder / SOURCE
+    if not path.exists():
+        await bring(worker, source.key, path, source.size_bytes, job.fence)
+    return SourceFile(path=path, mime_type=source.mime_type, width=source.width, height=source.height)
+
+
+async def bring(worker: Worker, key: str, path: Path, size_bytes: int, fence: int) -> None:
+    """Copy a blob to a file. Raises SpoolFull, BlobsUnavailable, BlobMissing, Stalled."""
+    async with aclosing(patiently(worker.blobs.read(key), worker.numbers.stall_ms)) as chunks:
+        # Written under a name of this claim's own, so that two holders never write into one file.
+        written = await worker.spool.write(path.with_name(f"{path.name}.{fence}"), chunks, size_bytes)
+    await asyncio.to_thread(written.path.rename, path)

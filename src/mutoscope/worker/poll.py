@@ -1,0 +1,40 @@
+"""Rendering: ask how it stands. Between two questions a job is a row, not a task."""
+
+from mutoscope.domain.generation import Generation, State, poll_after_ms
+from mutoscope.providers.port import Canceled, Finished, Pending, Provider, ProviderError
+from mutoscope.store.port import NOTHING, Patch
+from mutoscope.worker import moves
+from mutoscope.worker.context import Worker
+from mutoscope.worker.moves import log
+
+
+async def poll(worker: Worker, job: Generation) -> Generation:
+    """One run of the stage. Raises StaleFence."""
+    if job.cancel_requested_at is not None:
+        # Noted while the outcome was unknown.
+        return await moves.advance(worker, job, State.CANCELING)
+    assert job.job is not None
+    try:
+        provider = worker.provider_of(job)
+        answer = await provider.poll(job.job)
+    except ProviderError as e:
+        log.info("poll failed", generation=job.id, stage=job.state, attempt=job.attempts, why=e.kind)
+        if e.kind in moves.PASSING:
+            return await moves.again(worker, job, moves.pause_ms(worker, job, e))
+        return await moves.refused(worker, job, e)
+    if isinstance(answer, Finished):
+        return await moves.finished(worker, job, answer)
+    if isinstance(answer, Canceled):
+        # Stopped by itself, or by someone at the provider's; nobody here asked, so nothing is charged.
+        return await moves.advance(worker, job, State.CANCELING)
+    return await _pending(worker, provider, job, answer)
+
+
+async def _pending(worker: Worker, provider: Provider, job: Generation, answer: Pending) -> Generation:
+    pause = poll_after_ms(job.pinned.typical_ms, provider.minimum_poll_ms)
+    if answer.poll_after_ms is not None:
+        pause = max(answer.poll_after_ms, provider.minimum_poll_ms)
+    patch = NOTHING
+    if answer.progress is not None and answer.progress > (job.progress or 0.0):
+        patch = Patch(progress=min(answer.progress, 1.0))
+    return await moves.again(worker, job, pause, patch)
