@@ -1,8 +1,10 @@
 """Looking at items, changing one's own, and the trash."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from msgspec import structs
 
 from mutoscope.domain import search
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, SignInNeeded
@@ -14,6 +16,7 @@ from mutoscope.services.policy import Policy
 from mutoscope.store.port import Page, Store
 
 TAGS_MAX = 30
+EDIT_TRIES = 5
 
 Scope = Literal["gallery", "library", "trash"]
 
@@ -72,29 +75,26 @@ class Gallery:
 
     async def change(self, viewer: Viewer, id: str, changes: Changes, version: int | None = None) -> Media:
         """Edit an item. Raises NotFound, Forbidden, Invalid, Conflict when it is not at ``version`` any more."""
-        item = await self._own(viewer, id)
-        if item.trashed_at is not None:
-            raise Conflict("This item is in the trash. Restore it first.")
-        if version is not None and version != item.version:
-            raise Conflict("This item was changed meanwhile. Load it again.", version=item.version)
-        return await self._store.media.change(_changed(item, changes), item.version, self._clock.now())
+
+        def edit(item: Media) -> Media:
+            if item.trashed_at is not None:
+                raise Conflict("This item is in the trash. Restore it first.")
+            if version is not None and version != item.version:
+                raise Conflict("This item was changed meanwhile. Load it again.", version=item.version)
+            return _changed(item, changes)
+
+        return await self._edit(viewer, id, edit)
 
     async def discard(self, viewer: Viewer, id: str) -> Media:
         """Put an item in the trash; what is there already stays."""
-        item = await self._own(viewer, id)
-        if item.trashed_at is not None:
-            return item
         now = self._clock.now()
-        return await self._store.media.change(msgspec.structs.replace(item, trashed_at=now), item.version, now)
+        return await self._edit(
+            viewer, id, lambda item: item if item.trashed_at is not None else structs.replace(item, trashed_at=now)
+        )
 
     async def restore(self, viewer: Viewer, id: str) -> Media:
         """Take an item out of the trash."""
-        item = await self._own(viewer, id)
-        if item.trashed_at is None:
-            return item
-        return await self._store.media.change(
-            msgspec.structs.replace(item, trashed_at=None), item.version, self._clock.now()
-        )
+        return await self._edit(viewer, id, lambda item: structs.replace(item, trashed_at=None))
 
     async def name_of(self, person_id: str) -> str:
         """The name of an uploader; names do not change."""
@@ -118,11 +118,20 @@ class Gallery:
             raise NotFound("There is no such item, or it is not open to you.")
         return item
 
-    async def _own(self, viewer: Viewer, id: str) -> Media:
-        item = await self.get(viewer, id)
-        if not may_change(viewer, item):
-            raise Forbidden("Only its owner changes an item.")
-        return item
+    async def _edit(self, viewer: Viewer, id: str, edit: Callable[[Media], Media]) -> Media:
+        """Apply an edit to the newest version, again when another write (the previews' own, say) came between."""
+        for _ in range(EDIT_TRIES):
+            item = await self.get(viewer, id)
+            if not may_change(viewer, item):
+                raise Forbidden("Only its owner changes an item.")
+            edited = edit(item)
+            if edited == item:
+                return item
+            try:
+                return await self._store.media.change(edited, item.version, self._clock.now())
+            except Conflict:
+                continue
+        raise Conflict("This item is being changed by others. Load it again.")
 
 
 def _changed(item: Media, changes: Changes) -> Media:
@@ -140,7 +149,7 @@ def _changed(item: Media, changes: Changes) -> Media:
     if wrong:
         raise Invalid("The item cannot be changed like this.", wrong)
     written = {name for name in ("title", "description", "tags") if getattr(changes, name) is not None}
-    return msgspec.structs.replace(
+    return structs.replace(
         item,
         title=item.title if title is None else title.strip(),
         description=item.description if description is None else description.strip(),
