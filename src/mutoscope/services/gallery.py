@@ -51,17 +51,13 @@ class Gallery:
 
     async def get(self, viewer: Viewer, id: str) -> Media:
         """One item. Raises NotFound unless the viewer may know of it."""
-        item = await self._item(id)
-        if not viewer.is_admin and viewer.person_id != item.owner_id:
-            self._check_open(viewer, item)
+        item = await self._item(viewer, id)
         authorize(viewer, item, None)
         return item
 
     async def file(self, viewer: Viewer, id: str, variant: Variant) -> tuple[Media, StoredFile]:
         """One file of an item. Raises NotFound unless the viewer may have it."""
-        item = await self._item(id)
-        if viewer.signed is None:
-            self._check_open(viewer, item)
+        item = await self._item(viewer, id)
         authorize(viewer, item, variant)
         stored = item.files.get(variant)
         if stored is None:
@@ -107,13 +103,15 @@ class Gallery:
             self._names[person_id] = person.name
         return self._names[person_id]
 
-    def _check_open(self, viewer: Viewer, item: Media | None = None) -> None:
-        unlisted = item is not None and item.visibility is Visibility.UNLISTED
-        if viewer.person_id is None and not self._policy.gallery_open and not unlisted:
+    def _check_open(self, viewer: Viewer) -> None:
+        if viewer.person_id is None and not self._policy.gallery_open:
             raise SignInNeeded("The gallery of this studio is for those who have signed in.")
 
-    async def _item(self, id: str) -> Media:
+    async def _item(self, viewer: Viewer, id: str) -> Media:
         item = await self._store.media.get(id) if is_id(id, "med") else None
+        if viewer.signed is None and (item is None or item.visibility is not Visibility.UNLISTED):
+            # Also where there is nothing: a closed gallery does not tell a stranger what exists.
+            self._check_open(viewer)
         if item is None:
             raise NotFound("There is no such item, or it is not open to you.")
         return item
