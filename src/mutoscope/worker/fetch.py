@@ -26,6 +26,9 @@ EXPIRED = Failure(
 
 async def fetch(worker: Worker, job: Generation) -> Generation:
     """One run of the stage. Raises StaleFence."""
+    if not job.outputs:
+        # A late result: what is known is the provider's job.
+        return await _refresh(worker, job)
     kept: list[Output] = []
     for place, output in enumerate(job.outputs):
         named = msgspec.structs.replace(output, spooled=output.spooled or str(place))

@@ -78,7 +78,7 @@ async def requeue(worker: Worker, job: Generation, retry_after_ms: Millis | None
     now, numbers = worker.clock.now(), worker.numbers
     grown = min(max((now - job.created_at) // 2, numbers.retry_base_ms), numbers.retry_cap_ms)
     due_at = now + max(grown, retry_after_ms or 0)
-    moved = await moves.advance(worker, job, State.QUEUED, Patch(due_at=due_at, job=None))
+    moved = await moves.advance(worker, job, State.QUEUED, Patch(due_at=due_at))
     if moved.cancel_requested_at is not None:
         # Asked for while the request was under way: the next claim honours it, without the pause.
         await worker.store.generations.wake(job.id, now)
