@@ -10,6 +10,33 @@ from mutoscope.domain.generation import AT_PROVIDER, Generation, State
 from mutoscope.domain.ids import Millis
 from mutoscope.store.port import Limits
 
+NEAR = 2_000
+"""How far from the head of the queue to look for someone who has nothing at a provider, before asking for everyone."""
+
+_DUE = "state = 'queued' AND due_at <= :now AND lease_until <= :now"
+_EACH = """
+  WITH RECURSIVE hops (name) AS (
+    SELECT min({column}) FROM generations INDEXED BY {index} WHERE state = 'queued'
+    UNION ALL
+    SELECT (SELECT min({column}) FROM generations INDEXED BY {index} WHERE state = 'queued' AND {column} > name)
+    FROM hops WHERE name IS NOT NULL
+  ), waiting AS (SELECT name FROM hops WHERE name IS NOT NULL)
+"""
+"""The different values of a column in the queue: one index look-up for each, however many jobs there are."""
+
+_PROVIDERS = f"{_EACH} SELECT name FROM waiting".format(column="provider", index="generations_queue_at")
+_OLDEST_OF_EACH = f"""{_EACH}
+  SELECT created_at, id, owner_id FROM waiting JOIN generations ON id = (
+    SELECT id FROM generations INDEXED BY {{index}}
+    WHERE {_DUE} AND owner_id = name AND provider NOT IN (SELECT value FROM json_each(:full))
+    ORDER BY created_at, id LIMIT 1
+  )""".format(column="owner_id", index="generations_queue_of")
+_OLDEST_OF_OTHERS = f"""
+  SELECT id FROM (
+    SELECT id, owner_id, provider FROM generations INDEXED BY generations_queue WHERE {_DUE}
+    ORDER BY created_at, id LIMIT :near
+  ) WHERE owner_id NOT IN (SELECT value FROM json_each(:busy)) AND provider NOT IN (SELECT value FROM json_each(:full))
+  LIMIT 1"""  # noqa: S608
 _AT_PROVIDER = ", ".join(f"'{state}'" for state in sorted(AT_PROVIDER))
 
 
@@ -62,19 +89,14 @@ def _earliest(c: sqlite3.Connection, states: Iterable[State], now: Millis) -> st
 def _fairest(c: sqlite3.Connection, now: Millis, limits: Limits) -> str | None:
     """The queued job of the owner with the fewest jobs at providers, within the limits; the oldest of those."""
     owners, providers = _there(c, now)
-    full = json.dumps([name for name, most in limits.per_provider.items() if providers[name] >= most])
-    if limits.per_person < 1:
+    full = [name for name, most in limits.per_provider.items() if providers[name] >= most]
+    if limits.per_person < 1 or _providers(c) <= set(full):
         return None
-    free = _oldest_of_others(c, list(owners), full, now)
-    if free is not None:
-        return free
-    for count in sorted(set(owners.values())):
-        if count >= limits.per_person:
-            return None
-        oldest = [_oldest_of(c, owner, full, now) for owner, has in owners.items() if has == count]
-        if any(oldest):
-            return min(row for row in oldest if row)[1]
-    return None
+    soon = _oldest_of_others(c, list(owners), full, now)
+    if soon is not None:
+        return soon
+    waiting = [row for row in _oldest_of_each(c, full, now) if owners[row[2]] < limits.per_person]
+    return min(waiting, key=lambda row: (owners[row[2]], row), default=(0, None, ""))[1]
 
 
 def _there(c: sqlite3.Connection, now: Millis) -> tuple[Counter[str], Counter[str]]:
@@ -84,7 +106,8 @@ def _there(c: sqlite3.Connection, now: Millis) -> tuple[Counter[str], Counter[st
     for owner, provider, count in c.execute(
         "SELECT owner_id, provider, count(*) FROM generations"  # noqa: S608
         f" WHERE live AND state IN ({_AT_PROVIDER}) GROUP BY state, provider, owner_id"
-        " UNION ALL SELECT owner_id, provider, 1 FROM generations WHERE state = 'queued' AND lease_until > ?",
+        " UNION ALL SELECT owner_id, provider, 1 FROM generations INDEXED BY generations_leased"
+        " WHERE state = 'queued' AND lease_until > ?",
         (now,),
     ):
         owners[owner] += count
@@ -92,21 +115,18 @@ def _there(c: sqlite3.Connection, now: Millis) -> tuple[Counter[str], Counter[st
     return owners, providers
 
 
-def _oldest_of_others(c: sqlite3.Connection, busy: list[str], full: str, now: Millis) -> str | None:
-    row = c.execute(
-        "SELECT id FROM generations INDEXED BY generations_queue"
-        " WHERE state = 'queued' AND due_at <= ? AND lease_until <= ?"
-        " AND owner_id NOT IN (SELECT value FROM json_each(?)) AND provider NOT IN (SELECT value FROM json_each(?))"
-        " ORDER BY created_at, id LIMIT 1",
-        (now, now, json.dumps(busy), full),
-    ).fetchone()
+def _providers(c: sqlite3.Connection) -> set[str]:
+    """The providers that jobs wait for."""
+    return {row[0] for row in c.execute(_PROVIDERS)}
+
+
+def _oldest_of_others(c: sqlite3.Connection, busy: list[str], full: list[str], now: Millis) -> str | None:
+    """The oldest job whose owner has nothing at a provider, if it is near the head of the queue."""
+    values = {"now": now, "near": NEAR, "busy": json.dumps(busy), "full": json.dumps(full)}
+    row = c.execute(_OLDEST_OF_OTHERS, values).fetchone()
     return row[0] if row else None
 
 
-def _oldest_of(c: sqlite3.Connection, owner: str, full: str, now: Millis) -> tuple[Millis, str] | None:
-    return c.execute(
-        "SELECT created_at, id FROM generations INDEXED BY generations_queue_of"
-        " WHERE state = 'queued' AND owner_id = ? AND due_at <= ? AND lease_until <= ?"
-        " AND provider NOT IN (SELECT value FROM json_each(?)) ORDER BY created_at, id LIMIT 1",
-        (owner, now, now, full),
-    ).fetchone()
+def _oldest_of_each(c: sqlite3.Connection, full: list[str], now: Millis) -> list[tuple[Millis, str, str]]:
+    """When made, id and owner of the oldest job of everyone who waits."""
+    return c.execute(_OLDEST_OF_EACH, {"now": now, "full": json.dumps(full)}).fetchall()

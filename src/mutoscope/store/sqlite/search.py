@@ -16,6 +16,9 @@ from mutoscope.domain.search import Query, Sort, Terms
 FEW = 4_000
 """Up to so many matches are sorted; above it, the order's index is walked and each row asked whether it matches."""
 
+INDEXED_DIGITS = 8
+"""The longest beginning that has an index of its own (see `prefix` in the schema)."""
+
 Row = tuple[Any, ...]
 
 
@@ -24,10 +27,11 @@ class _Order(msgspec.Struct, frozen=True):
 
     column: str | None
     direction: Literal["ASC", "DESC"]
+    index: str = ""
 
     @property
     def keys(self) -> str:
-        return f"media.{self.column}, media.seq" if self.column else "media.seq"
+        return f"media.{self.column}, media.seq" if self.column else "search.rowid"
 
     @property
     def by(self) -> str:
@@ -37,9 +41,9 @@ class _Order(msgspec.Struct, frozen=True):
 ORDERS: dict[Sort, _Order] = {
     "newest": _Order(None, "DESC"),
     "oldest": _Order(None, "ASC"),
-    "longest": _Order("length_s", "DESC"),
-    "shortest": _Order("length_s", "ASC"),
-    "popular": _Order("views", "DESC"),
+    "longest": _Order("length_s", "DESC", "media_by_length"),
+    "shortest": _Order("length_s", "ASC", "media_by_length"),
+    "popular": _Order("views", "DESC", "media_by_views"),
 }
 
 
@@ -85,36 +89,44 @@ def page(
         sign = "<" if order.direction == "DESC" else ">"
         conditions.append(f"({order.keys}) {sign} ({', '.join('?' * len(after))})")
         values += after
-    source, first = _source(c, order, match)
     rows = c.execute(
-        f"SELECT {order.keys}, {columns} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order.by} LIMIT ?",  # noqa: S608
-        (*first, *values, limit + 1),
+        f"SELECT {order.keys}, {columns} FROM {_source(c, order, match, query)} WHERE {' AND '.join(conditions)} ORDER BY {order.by} LIMIT ?",  # noqa: S608
+        (match, *values, limit + 1),
     ).fetchall()
     width = 2 if order.column else 1
     more = cursors.write(query.sort, *rows[limit - 1][:width]) if len(rows) > limit else None
     return [row[width:] for row in rows[:limit]], more
 
 
-def _source(c: sqlite3.Connection, order: _Order, match: str) -> tuple[str, tuple[str]]:
+def _source(c: sqlite3.Connection, order: _Order, match: str, query: Query) -> str:
+    """The tables to read, in the order to read them, with one place for what to match."""
     if order.column is None:
-        return "search CROSS JOIN media ON media.seq = search.rowid AND search MATCH ?", (match,)
-    count = c.execute("SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)", (match, FEW + 1))
-    if count.fetchone()[0] <= FEW:
-        return "(SELECT rowid FROM search WHERE search MATCH ?) AS found CROSS JOIN media ON media.seq = found.rowid", (
-            match,
+        return "search CROSS JOIN media ON media.seq = search.rowid AND search MATCH ?"
+    if _sorted_cheaply(c, match, query):
+        return (
+            "(SELECT rowid FROM search WHERE search MATCH ?) AS found"
+            " CROSS JOIN media NOT INDEXED ON media.seq = found.rowid"
         )
-    return "media CROSS JOIN search ON search.rowid = media.seq AND search MATCH ?", (match,)
+    return f"media INDEXED BY {order.index} CROSS JOIN search ON search.rowid = media.seq AND search MATCH ?"
+
+
+def _sorted_cheaply(c: sqlite3.Connection, match: str, query: Query) -> bool:
+    if any(len(_hex(start)) > INDEXED_DIGITS for start in query.prefixes):
+        return True  # asking row by row would look for every word of such a beginning each time
+    count = c.execute("SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)", (match, FEW + 1))
+    return count.fetchone()[0] <= FEW
 
 
 def _bounds(query: Query) -> tuple[list[str], Row]:
     bounds = {
         "media.created_at >= ?": query.after,
         "media.created_at < ?": query.before,
-        "media.duration_s >= ?": query.longer_s,
-        "media.duration_s <= ?": query.shorter_s,
+        "media.length_s >= ?": query.longer_s,
+        "media.length_s <= ?": query.shorter_s,
     }
     given = {condition: value for condition, value in bounds.items() if value is not None}
-    return ["1", *given], tuple(given.values())
+    only_films = query.longer_s is not None or query.shorter_s is not None
+    return ["media.duration_s IS NOT NULL" if only_films else "1", *given], tuple(given.values())
 
 
 def _hex(term: str) -> str:

@@ -22,9 +22,10 @@ CREATE TABLE generations (
 CREATE INDEX generations_due      ON generations (state, due_at, lease_until) WHERE live;
 CREATE INDEX generations_ready    ON generations (state, ready_at) WHERE live;
 CREATE INDEX generations_there    ON generations (state, provider, owner_id) WHERE live;
-CREATE INDEX generations_leased   ON generations (lease_until, provider, owner_id) WHERE state = 'queued';
-CREATE INDEX generations_queue    ON generations (created_at, id, owner_id, provider, due_at, lease_until) WHERE state = 'queued';
-CREATE INDEX generations_queue_of ON generations (owner_id, created_at, id, provider, due_at, lease_until) WHERE state = 'queued';
+CREATE INDEX generations_leased   ON generations (state, lease_until, provider, owner_id) WHERE state = 'queued';
+CREATE INDEX generations_queue    ON generations (state, created_at, id, owner_id, provider, due_at, lease_until) WHERE state = 'queued';
+CREATE INDEX generations_queue_of ON generations (state, owner_id, created_at, id, provider, due_at, lease_until) WHERE state = 'queued';
+CREATE INDEX generations_queue_at ON generations (state, provider) WHERE state = 'queued';
 CREATE INDEX generations_newest   ON generations (created_at, id);
 CREATE INDEX generations_of_owner ON generations (owner_id, created_at, id);
 CREATE INDEX generations_in_state ON generations (state, created_at, id);
@@ -112,9 +113,9 @@ CREATE INDEX media_by_views      ON media (views, seq);
 CREATE INDEX media_previews      ON media (previews_due_at, previews_lease_until) WHERE previews = 'pending';
 
 -- Terms are written in hexadecimal, so that the tokenizer neither splits nor folds one (see search.py). A beginning of
--- two or three letters is the common case of `word*`: four and six hexadecimal digits have an index of their own.
+-- two to four letters fits many terms: so many hexadecimal digits have an index of their own.
 CREATE VIRTUAL TABLE search USING fts5 (
-  open, withheld, tokenize = 'ascii', detail = column, columnsize = 0, prefix = '4 6'
+  open, withheld, tokenize = 'ascii', detail = column, columnsize = 0, prefix = '4 6 8'
 );
 
 CREATE TABLE people (
