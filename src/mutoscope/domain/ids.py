@@ -17,7 +17,8 @@ Millis = int
 """A moment: whole milliseconds since 1970-01-01 UTC."""
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-PATTERN = re.compile(r"(gen|med|usr|ses|lnk)_[0-7][0-9a-hjkmnp-tv-z]{25}")
+ULID = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+PATTERN = re.compile(rf"(gen|med|usr|ses|lnk)_{ULID}")
 
 SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mutoscope.domain.ids import Millis
+from mutoscope.domain.ids import ULID, Millis
 
 
 class Kind(StrEnum):
@@ -165,6 +165,16 @@ def key_for(kind: Kind, media_id: str, variant: Variant, mime_type: str) -> str:
 def source_key(generation_id: str, mime_type: str) -> str:
     """Where the picture that a job starts from is stored."""
     return f"sources/{generation_id}.{EXTENSIONS.get(mime_type, 'bin')}"
+
+
+_KEY = re.compile(
+    rf"(?:(?:images|videos)/med_{ULID}/[a-z0-9]{{1,20}}(?:-[a-z0-9]{{1,10}})?|sources/gen_{ULID})\.[a-z0-9]{{1,5}}"
+)
+
+
+def is_key(text: str) -> bool:
+    """Whether ``text`` has one of the two shapes of key that this program makes; nothing else reaches a blob store."""
+    return _KEY.fullmatch(text) is not None
 
 
 def title_from(prompt: str, kind: Kind) -> str:
