@@ -1,7 +1,7 @@
 """Ordering pictures and films: price, accept, look, cancel, retry."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from mutoscope.domain.ids import Clock, Ids, is_id
 from mutoscope.domain.media import Kind, Variant, Visibility, source_key
 from mutoscope.domain.people import Person
 from mutoscope.domain.rights import Viewer, authorize
+from mutoscope.services.categories import Group
 from mutoscope.services.policy import Policy
 from mutoscope.store.port import GenerationFilter, Page, Store
 
@@ -67,6 +68,11 @@ class Models(Protocol):
 
 class Categories(Protocol):
     """The groups of options that an administrator edits."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The groups, in the order in which they are shown."""
+        ...
 
     def check(self, selections: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The selections, in the order of the groups. Raises Invalid."""

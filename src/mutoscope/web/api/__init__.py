@@ -1,0 +1,18 @@
+"""The REST interface: thin routes over the services."""
+
+from litestar import Router
+
+from mutoscope.web.api import auth, catalogue, generations, media, tokens
+from mutoscope.web.bodies import json_only
+
+api_router = Router(
+    path="/api",
+    route_handlers=[
+        Router(
+            path="/",
+            route_handlers=[*auth.routes, *tokens.routes, *catalogue.routes, *generations.routes, *media.routes],
+            before_request=json_only,
+        ),
+        generations.create,
+    ],
+)

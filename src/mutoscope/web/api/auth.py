@@ -1,0 +1,178 @@
+"""Coming in and going out."""
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
+
+from mutoscope.domain.errors import Forbidden
+from mutoscope.domain.people import Person, Role
+from mutoscope.services.studio import Studio
+from mutoscope.services.views import moment
+from mutoscope.web.security import Asked, ended_cookie, person_of, session_cookie, studio_of
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signs in."""
+
+    name: str
+    password: str
+
+
+class SetUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The first administrator, with the secret of the set-up link."""
+
+    secret: str
+    name: str
+    password: str
+
+
+class LinkSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret of a one-time sign-in link."""
+
+    secret: str
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The password as it is, and as it shall be."""
+
+    old: str
+    new: str
+
+
+class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole tokens: what can be spent, and what running jobs hold."""
+
+    available: int
+    held: int
+
+
+class PersonView(msgspec.Struct, frozen=True, kw_only=True):
+    """The person who asks."""
+
+    id: str
+    name: str
+    role: Role
+    balance: BalanceView
+    created_at: str | None
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A token for a program; ``expires_in`` in seconds (the field names of OAuth 2.0, RFC 6749)."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+async def view_of(studio: Studio, person: Person) -> PersonView:
+    """A person, as they see themselves."""
+    balance = await studio.tokens.balance(person)
+    return PersonView(
+        id=person.id,
+        name=person.name,
+        role=person.role,
+        balance=BalanceView(available=balance.available, held=balance.held),
+        created_at=moment(person.created_at),
+    )
+
+
+def _agent(request: Asked) -> str:
+    return request.headers.get("user-agent", "")
+
+
+async def _signed_in(studio: Studio, person: Person, secret: str, status: int = 200) -> Response[PersonView]:
+    return Response(await view_of(studio, person), status_code=status, cookies=[session_cookie(studio, secret)])
+
+
+@post("/auth/set-up")
+async def set_up(request: Asked, data: JSONBody[SetUp]) -> Response[PersonView]:
+    """Make the first administrator with the secret of the link that `mutoscope serve` printed, and sign in."""
+    studio = studio_of(request)
+    await studio.accounts.set_up(data.secret, data.name, data.password)
+    person, secret = await studio.accounts.sign_in(data.name, data.password, _agent(request))
+    return await _signed_in(studio, person, secret, 201)
+
+
+@post("/auth/register")
+async def register(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
+    """Make an account, and sign in."""
+    studio = studio_of(request)
+    await studio.accounts.register(data.name, data.password)
+    person, secret = await studio.accounts.sign_in(data.name, data.password, _agent(request))
+    return await _signed_in(studio, person, secret, 201)
+
+
+@post("/auth/sign-in", status_code=200)
+async def sign_in(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
+    """Sign in with name and password; the answer sets the session cookie."""
+    studio = studio_of(request)
+    return await _signed_in(studio, *await studio.accounts.sign_in(data.name, data.password, _agent(request)))
+
+
+@post("/auth/sign-in-link", status_code=200)
+async def sign_in_link(request: Asked, data: JSONBody[LinkSecret]) -> Response[PersonView]:
+    """Sign in with a one-time link."""
+    studio = studio_of(request)
+    return await _signed_in(studio, *await studio.accounts.sign_in_by_link(data.secret, _agent(request)))
+
+
+@post("/auth/sign-out", status_code=204)
+async def sign_out(request: Asked) -> Response[None]:
+    """End this session. Doing it twice is harmless."""
+    studio = studio_of(request)
+    if request.auth.means == "cookie":
+        await studio.accounts.sign_out(request.auth.credential)
+    return Response(None, status_code=204, cookies=[ended_cookie(studio)])
+
+
+@post("/auth/sign-out-everywhere", status_code=204)
+async def sign_out_everywhere(request: Asked) -> Response[None]:
+    """End every session and every token of one's own."""
+    studio = studio_of(request)
+    await studio.accounts.sign_out_everywhere(person_of(request))
+    return Response(None, status_code=204, cookies=[ended_cookie(studio)])
+
+
+@post("/auth/password", status_code=204)
+async def change_password(request: Asked, data: JSONBody[PasswordChange]) -> Response[None]:
+    """Set a new password. Every session and token ends, except that the browser that asked stays signed in."""
+    studio, person = studio_of(request), person_of(request)
+    await studio.accounts.change_password(person, data.old, data.new)
+    if request.auth.means != "cookie":
+        return Response(None, status_code=204)
+    _, secret = await studio.accounts.sign_in(person.name, data.new, _agent(request))
+    return Response(None, status_code=204, cookies=[session_cookie(studio, secret)])
+
+
+@post("/auth/token", status_code=200)
+async def issue_token(request: Asked, data: JSONBody[Credentials]) -> TokenView:
+    """A token for a program, for name and password."""
+    if request.auth.means == "bearer":
+        raise Forbidden("A token is given for name and password, without an Authorization header.")
+    studio = studio_of(request)
+    token, expires_at = await studio.accounts.issue_token(data.name, data.password)
+    return TokenView(
+        access_token=token,
+        token_type="Bearer",  # noqa: S106  # the name of the scheme
+        expires_in=(expires_at - studio.clock.now()) // 1000,
+    )
+
+
+@get("/me")
+async def me(request: Asked) -> PersonView:
+    """Who asks, with their balance."""
+    return await view_of(studio_of(request), person_of(request))
+
+
+routes: list[BaseRouteHandler] = [
+    set_up,
+    register,
+    sign_in,
+    sign_in_link,
+    sign_out,
+    sign_out_everywhere,
+    change_password,
+    issue_token,
+    me,
+]

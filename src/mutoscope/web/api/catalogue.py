@@ -1,0 +1,101 @@
+"""What can be ordered: models with their prices and parameters, categories, and the price of an order."""
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
+
+from mutoscope.domain.catalogue import Model, Need, Parameter, Price
+from mutoscope.domain.media import Kind
+from mutoscope.services.categories import Group
+from mutoscope.services.generate import Wish
+from mutoscope.web.security import Asked, studio_of
+
+
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A model: what it takes, what it makes, what it costs in whole tokens. ``usable`` says whether it can be ordered now."""
+
+    id: str
+    name: str
+    description: str
+    provider: str
+    kind: Kind
+    prompt: Need
+    image: Need
+    negative_prompt: bool
+    parameters: dict[str, Parameter]
+    results_max: int
+    price: Price
+    cancel_fee_percent: int
+    typical_s: float
+    retires_on: str | None
+    usable: bool
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """The catalogue."""
+
+    items: list[ModelView]
+
+
+class GroupList(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups of options, in the order in which they are shown."""
+
+    items: list[Group]
+
+
+class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
+    """The price of an order in whole tokens: in all, for each result, and when canceled late; the usual time in seconds."""
+
+    tokens: int
+    tokens_each: int
+    cancel_fee: int
+    typical_s: float
+
+
+def model_view(model: Model) -> ModelView:
+    """A model, without what it costs the operator."""
+    return ModelView(
+        id=model.id,
+        name=model.name,
+        description=model.description,
+        provider=model.provider,
+        kind=model.kind,
+        prompt=model.prompt,
+        image=model.image,
+        negative_prompt=model.negative_prompt,
+        parameters=model.parameters,
+        results_max=model.results_max,
+        price=model.price,
+        cancel_fee_percent=model.cancel_fee_percent,
+        typical_s=model.typical_ms / 1000,
+        retires_on=model.retires_on,
+        usable=model.enabled,
+    )
+
+
+@get("/models")
+async def list_models(request: Asked) -> ModelList:
+    """All models, those that can be used first."""
+    return ModelList(items=[model_view(model) for model in studio_of(request).generate.models()])
+
+
+@get("/categories")
+async def list_categories(request: Asked) -> GroupList:
+    """What can be selected beside the prompt."""
+    return GroupList(items=list(studio_of(request).categories.groups))
+
+
+@post("/quotes", status_code=200)
+async def quote(request: Asked, data: JSONBody[Wish]) -> QuoteView:
+    """What an order would cost; nothing is held."""
+    found = await studio_of(request).generate.quote(data)
+    return QuoteView(
+        tokens=found.tokens,
+        tokens_each=found.tokens_each,
+        cancel_fee=found.cancel_fee,
+        typical_s=found.typical_ms / 1000,
+    )
+
+
+routes: list[BaseRouteHandler] = [list_models, list_categories, quote]

@@ -1,0 +1,134 @@
+"""The bytes of items: rights first, then ranges, straight from the store to the connection."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from urllib.parse import quote
+
+import structlog
+from litestar import route
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from mutoscope.blobs.port import BlobMissing
+from mutoscope.domain.errors import NotFound
+from mutoscope.domain.media import EXTENSIONS, Media, StoredFile, Variant
+from mutoscope.domain.rights import Viewer
+from mutoscope.services.studio import Studio
+from mutoscope.services.views import item_view
+from mutoscope.web.ranges import Unsatisfiable, byte_range, etag_matches
+from mutoscope.web.security import Asked, studio_of, viewer_of
+from mutoscope.web.streaming import ByteStream
+
+log = structlog.get_logger("mutoscope.web")
+
+CSP = "sandbox; default-src 'none'; frame-ancestors 'none'"
+NAME_CHARS = 60
+
+
+@route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], name="media file")
+async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str]) -> ASGIApp:
+    """One file of an item, for whoever has the right to it or holds its signed address."""
+    studio, asked = studio_of(request), _variant(variant)
+    viewer = _signed(request, studio, media_id, asked)
+    item, file = await studio.gallery.file(viewer, media_id, asked)
+    etag = etag_of(item, asked, file)
+    headers = _common(request, studio, viewer, etag)
+    if etag_matches(request.headers.get("if-none-match"), etag):
+        return ByteStream(304, headers, None)
+    headers |= {
+        "Content-Type": file.mime_type,
+        "Content-Disposition": await _disposition(request, studio, viewer, item, asked, file),
+    }
+    if_range = request.headers.get("if-range")
+    wanted = request.headers.get("range") if if_range is None or etag_matches(if_range, etag, weak=False) else None
+    try:
+        part = byte_range(wanted, file.size_bytes) if request.method == "GET" else None
+    except Unsatisfiable:
+        unsatisfied = {
+            "Content-Range": f"bytes */{file.size_bytes}",
+            "Content-Length": "0",
+            "Cache-Control": "no-store",
+        }
+        return ByteStream(416, headers | unsatisfied, None)
+    start, end = part or (0, file.size_bytes)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
+    chunks = None if request.method == "HEAD" else await _opened(studio, item, file, start, end)
+    return ByteStream(206 if part else 200, headers, chunks)
+
+
+def etag_of(item: Media, variant: Variant, file: StoredFile) -> str:
+    """Our own tag for a file; nothing of the content is in it, so it tells nothing of a withheld original."""
+    text = f"{item.id}/{variant}/{file.key}/{file.size_bytes}/{item.locked}"
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def file_name(title: str, extension: str) -> tuple[str, str]:
+    """A title as a file name: in plain ASCII, and as RFC 8187 writes it. Holds no path and no control character."""
+    clean = "".join(" " if c in '/\\:*?"<>|%' or not c.isprintable() else c for c in title)
+    name = " ".join(clean.split())[:NAME_CHARS].strip(" .") or "untitled"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9 ._-]", "", plain).strip(" .") or "untitled"
+    return f"{plain}.{extension}", quote(f"{name}.{extension}", safe="")
+
+
+def _variant(name: str) -> Variant:
+    try:
+        return Variant(name)
+    except ValueError:
+        raise NotFound("There is nothing at this address.") from None
+
+
+def _signed(request: Asked, studio: Studio, media_id: str, variant: Variant) -> Viewer:
+    viewer = viewer_of(request)
+    expires, signature = request.query_params.get("e"), request.query_params.get("s")
+    if expires is None or signature is None or not studio.addresses.verify(media_id, variant, expires, signature):
+        return viewer
+    return Viewer(person_id=viewer.person_id, is_admin=viewer.is_admin, signed=(media_id, variant))
+
+
+def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[str, str]:
+    now, window = studio.clock.now(), studio.policy.address_window_ms
+    rest_ms = int(request.query_params["e"]) * 1000 - now if viewer.signed else window - now % window
+    return {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={max(rest_ms // 1000, 0)}",
+        "Vary": "Cookie, Authorization",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": CSP,
+    }
+
+
+async def _disposition(
+    request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant, file: StoredFile
+) -> str:
+    # The title as this viewer may see it: that of a locked item may be made of the prompt.
+    uploader = await studio.gallery.name_of(item.owner_id)
+    title = item_view(viewer, item, uploader, studio.addresses, studio.base_url).title
+    stem = title if variant is Variant.MASTER else f"{title} {variant}"
+    plain, encoded = file_name(stem, EXTENSIONS.get(file.mime_type, "bin"))
+    how = "attachment" if request.query_params.get("download") == "1" else "inline"
+    return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+async def _opened(studio: Studio, item: Media, file: StoredFile, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    """The chunks, with the first one read already, so that a file that is missing is an error and not a broken answer."""
+    chunks = studio.blobs.read(file.key, start, end)
+    try:
+        first = await anext(chunks, b"")
+    except BlobMissing:
+        log.error("a stored file is missing", media=item.id, key=file.key)
+        raise
+
+    async def all_of_them() -> AsyncGenerator[bytes, None]:
+        async with aclosing(chunks):  # pyright: ignore[reportArgumentType]  # the adapters' iterators are generators
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    return all_of_them()
