@@ -1,0 +1,137 @@
+"""Pictures, in the jail: facts, poster, thumbnails and placeholder, through libvips in one sequential pass."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from mutoscope.darkroom import thumbhash
+from mutoscope.darkroom.port import MediaLimits, Unreadable
+from mutoscope.darkroom.sniff import BROKEN, CUT_OFF, Shape
+from mutoscope.darkroom.wire import Found, Made
+from mutoscope.domain.media import THUMB_WIDTHS_PX, Kind, Variant
+
+POSTER_PX = 1920
+TALLEST = 4
+"""A derived picture is at most so many times as high as its widest allowed width; WebP ends at 16,383 px."""
+_PAGED = frozenset({Shape.GIF, Shape.WEBP, Shape.AVIF})
+_CODECS = {Shape.AVIF: "av1"}
+_LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")
+
+TOO_MUCH_MEMORY = "The file needs more memory to decode than is allowed. Make it smaller and send it again."
+
+
+def close_other_decoders() -> None:
+    """Leave libvips only the decoders for the shapes that are taken. Once, in the zygote."""
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in _LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
+    pyvips.cache_set_max(0)
+
+
+def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> tuple[Any, Found]:
+    """The first picture of the file, not decoded yet, and the facts from its header. Raises Unreadable."""
+    try:
+        image = _load(descriptor, shape)
+        pages = image.get("n-pages") if shape in _PAGED and image.get_typeof("n-pages") else 1
+        turned = image.get_typeof("orientation") and image.get("orientation") >= 5
+    except pyvips.Error as e:
+        raise _refusal(e) from None
+    width, height = (image.height, image.width) if turned else (image.width, image.height)
+    check_pixels(width, height, limits)
+    return image, Found(
+        kind=Kind.IMAGE,
+        mime_type=f"image/{shape}",
+        codec=_CODECS.get(shape, str(shape)),
+        width=width,
+        height=height,
+        frames=pages if pages > 1 else None,
+    )
+
+
+def check_pixels(width: int, height: int, limits: MediaLimits) -> None:
+    """Raises Unreadable when there are more pixels than allowed."""
+    if width * height > limits.pixels:
+        raise Unreadable(
+            f"The file has {width} x {height} pixels; at most {limits.pixels / 1e6:g} megapixels are taken. Make it smaller."
+        )
+
+
+def inspect(descriptor: int, shape: Shape, limits: MediaLimits) -> Found:
+    """Facts, after decoding every pixel of every frame. Raises Unreadable."""
+    image, found = opened(descriptor, shape, limits)
+    _decode(descriptor, shape, found, image)
+    return found
+
+
+def develop(
+    descriptor: int, shape: Shape, limits: MediaLimits, outputs: Mapping[Variant, int]
+) -> tuple[Found, str, tuple[Made, ...]]:
+    """Facts, placeholder, and what was written. One pass decodes everything. Raises Unreadable."""
+    image, found = opened(descriptor, shape, limits)
+    try:
+        if found.frames:
+            _decode(descriptor, shape, found, image)
+            image = _load(descriptor, shape)
+        poster = fitted(image, POSTER_PX).copy_memory()
+    except pyvips.Error as e:
+        raise _refusal(e) from None
+    return found, *derive(poster, outputs)
+
+
+def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made, ...]]:
+    """Placeholder, poster and thumbnails from a picture in sRGB and in memory."""
+    made: list[Made] = []
+    for variant, descriptor in outputs.items():
+        picture = fitted(poster, THUMB_WIDTHS_PX.get(variant, POSTER_PX))
+        as_jpeg = variant is Variant.POSTER and not picture.hasalpha()
+        write(descriptor, encoded(picture, as_jpeg))
+        mime_type = "image/jpeg" if as_jpeg else "image/webp"
+        made.append(Made(variant=variant, mime_type=mime_type, width=picture.width, height=picture.height))
+    return _placeholder(poster), tuple(made)
+
+
+def fitted(image: Any, width: int) -> Any:
+    """The picture upright, in sRGB, 8 bits, at most that wide and never larger than it is."""
+    small = image.thumbnail_image(width, height=width * TALLEST, size="down", output_profile="srgb")
+    return small.colourspace("srgb") if small.bands < 3 or small.format != "uchar" else small
+
+
+def encoded(picture: Any, as_jpeg: bool) -> bytes:
+    """Bytes without any metadata; the same input gives the same bytes."""
+    if as_jpeg:
+        return picture.jpegsave_buffer(Q=85, optimize_coding=True, interlace=True, keep="none")
+    return picture.webpsave_buffer(Q=80, effort=4, smart_subsample=True, keep="none")
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """All of the bytes. Raises OSError."""
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(data)
+
+
+def _placeholder(poster: Any) -> str:
+    small = poster.thumbnail_image(thumbhash.MAX_PX, height=thumbhash.MAX_PX, size="down")
+    pixels = np.asarray((small if small.hasalpha() else small.bandjoin(255)).numpy(), dtype=np.uint8)
+    return base64.b64encode(thumbhash.encode(pixels)).decode()
+
+
+def _load(descriptor: int, shape: Shape, **options: Any) -> Any:
+    source = pyvips.Source.new_from_descriptor(descriptor)
+    return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated", **options)
+
+
+def _decode(descriptor: int, shape: Shape, found: Found, image: Any) -> None:
+    try:
+        (_load(descriptor, shape, n=-1) if found.frames else image).avg()
+    except pyvips.Error as e:
+        raise _refusal(e) from None
+
+
+def _refusal(e: pyvips.Error) -> Unreadable:
+    said = str(e).lower()
+    if "memory" in said:
+        return Unreadable(TOO_MUCH_MEMORY)
+    return Unreadable(CUT_OFF if "premature" in said or "truncat" in said or "end of" in said else BROKEN)

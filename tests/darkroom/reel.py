@@ -1,0 +1,99 @@
+"""Small films and pictures, made for a test and honest about what is in them."""
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pyvips
+
+from mutoscope.darkroom.port import MediaLimits
+
+LIMITS = MediaLimits(size_bytes=64 << 20, pixels=4_000_000, duration_s=60.0)
+
+
+def pixels(width: int, height: int, step: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture with detail in it that changes with every step: a gradient under a moving red bar."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    sheet = np.stack([x * 255 // max(1, width - 1), y * 255 // max(1, height - 1), (x + y + 7 * step) % 256], axis=2)
+    sheet[:, step * 3 % width : step * 3 % width + max(1, width // 8)] = (255, 0, 0)
+    return sheet.astype(np.uint8)
+
+
+def film(
+    path: Path,
+    *,
+    frames: int = 24,
+    rate: int = 24,
+    size: tuple[int, int] = (64, 36),
+    codec: str = "libx264",
+    rotation: int = 0,
+    sound: bool = False,
+    pts: Sequence[int] | None = None,
+    pictures: Iterable[np.ndarray[Any, np.dtype[np.uint8]]] | None = None,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+) -> Path:
+    """Write a film; its container follows the name. ``pts`` in frames, for uneven rates."""
+    with av.open(str(path), "w", options=container or {}) as out:
+        stream = out.add_stream(codec, rate, options or {})
+        stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        audio = out.add_stream("aac", 48000) if sound else None
+        shots = pictures if pictures is not None else (pixels(*size, i) for i in range(frames))
+        for i, shot in enumerate(shots):
+            frame = av.VideoFrame.from_ndarray(shot, "rgb24")
+            frame.pts, frame.time_base = (pts[i] if pts else i), Fraction(1, rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        if audio is not None:
+            _silence(out, audio, frames / rate)
+    return path
+
+
+def _silence(out: Any, audio: Any, seconds: float) -> None:
+    for i in range(max(1, int(seconds * 48000) // 1024)):
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, i * 1024, Fraction(1, 48000)
+        out.mux(audio.encode(frame))
+    out.mux(audio.encode(None))
+
+
+def still(path: Path, size: tuple[int, int] = (64, 36), *, orientation: int = 1, **options: Any) -> Path:
+    """Write a picture; its format follows the name."""
+    image = pyvips.Image.new_from_array(pixels(*size)).copy(interpretation="srgb")
+    if orientation != 1:
+        image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    image.write_to_file(str(path), **options)
+    return path
+
+
+def animation(path: Path, sheet: np.ndarray[Any, np.dtype[np.uint8]], page_height: int) -> Path:
+    """Write frames that lie under each other as an animated GIF or WebP."""
+    image = pyvips.Image.new_from_array(sheet).copy(interpretation="srgb")
+    image.set_type(pyvips.GValue.gint_type, "page-height", page_height)
+    image.write_to_file(str(path))
+    return path
+
+
+def sound_alone(path: Path) -> Path:
+    """Half a second of silence."""
+    with av.open(str(path), "w") as out:
+        _silence(out, out.add_stream("aac", 48000), 0.5)
+    return path
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The beginning of a PNG that declares a size and brings no pixels."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def mean_colour(data: np.ndarray[Any, Any]) -> tuple[float, ...]:
+    """The average of each channel."""
+    return tuple(float(value) for value in data.reshape(-1, data.shape[-1]).mean(axis=0))
