@@ -24,13 +24,13 @@ _EACH = """
 """
 """The different values of a column in the queue: one index look-up for each, however many jobs there are."""
 
-_PROVIDERS = f"{_EACH} SELECT name FROM waiting".format(column="provider", index="generations_queue_at")
+_PROVIDERS = f"{_EACH} SELECT name FROM waiting".format(column="provider", index="generations_queue_at")  # noqa: S608
 _OLDEST_OF_EACH = f"""{_EACH}
   SELECT created_at, id, owner_id FROM waiting JOIN generations ON id = (
     SELECT id FROM generations INDEXED BY {{index}}
     WHERE {_DUE} AND owner_id = name AND provider NOT IN (SELECT value FROM json_each(:full))
     ORDER BY created_at, id LIMIT 1
-  )""".format(column="owner_id", index="generations_queue_of")
+  )""".format(column="owner_id", index="generations_queue_of")  # noqa: S608
 _OLDEST_OF_OTHERS = f"""
   SELECT id FROM (
     SELECT id, owner_id, provider FROM generations INDEXED BY generations_queue WHERE {_DUE}
