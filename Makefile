@@ -55,7 +55,7 @@ crash: $(VENV)/.test  ## kill the server 200 times and prove that nothing was lo
 	@$(BIN)/python -m pytest tests/crash --kills=200 --timeout=3600 -s
 
 bench: $(VENV)/.test  ## measure every claim against its baseline
-	@$(BIN)/python -m benchmarks
+	@PYTHONPATH=tests:. $(BIN)/python -m benchmarks $(ONLY)
 
 lock:  ## resolve the locked versions again (needs uv)
 	@for set in build test; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \

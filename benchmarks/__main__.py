@@ -1,0 +1,25 @@
+"""``python -m benchmarks [NAME ...]``"""
+
+import importlib
+import sys
+import time
+
+NAMES = ("accepting", "gallery", "memory", "arrival", "start")
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or NAMES
+    unknown = set(chosen) - set(NAMES)
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    for name in chosen:
+        began = time.monotonic()
+        module = importlib.import_module(f"benchmarks.{name}")
+        print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
+        for claim in module.run():
+            print("  " + claim.line(), flush=True)
+        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
