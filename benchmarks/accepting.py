@@ -10,9 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cast import generation, person
-
 from benchmarks.claim import AT_LEAST, Claim, median
+from cast import generation, person
 from mutoscope.domain.ids import SystemClock
 from mutoscope.domain.ledger import grant
 from mutoscope.store.sqlite import open_sqlite

@@ -1,0 +1,43 @@
+"""Cold start to the first answer, and memory at rest, of the whole studio.
+
+The baseline for the start is a Python that only imports Litestar and uvicorn and answers one route.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.claim import Claim, median
+from benchmarks.serving import BareServer, StudioServer
+
+ROUNDS, REST_S = 5, 3.0
+
+
+def bare_start_s() -> float:
+    began = time.perf_counter()
+    with BareServer(b"{}") as server:
+        httpx2.get(server.base_url, timeout=30).raise_for_status()
+        return time.perf_counter() - began
+
+
+def run() -> Iterator[Claim]:
+    starts: list[float] = []
+    bare: list[float] = []
+    memory: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS):
+            bare.append(bare_start_s())
+            with StudioServer(Path(folder) / "data") as server:
+                starts.append(server.cold_start_s)
+                time.sleep(REST_S)
+                memory.append(server.own_mb())
+                everything = server.resident_mb()
+    yield Claim(
+        what="cold start to the first answer", value=median(starts), unit="s", baseline="a bare Litestar",
+        baseline_value=median(bare), aim=1.5,
+    )  # fmt: skip
+    yield Claim(what="memory at rest, server", value=median(memory), unit="MB", aim=120)
+    yield Claim(what="memory at rest, with the jail's process", value=everything, unit="MB")
