@@ -28,7 +28,7 @@ CSP = "sandbox; default-src 'none'; frame-ancestors 'none'"
 NAME_CHARS = 60
 
 
-@route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], name="media file")
+@route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], include_in_schema=False)
 async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str]) -> ASGIApp:
     """One file of an item, for whoever has the right to it or holds its signed address."""
     studio, asked = studio_of(request), _variant(variant)

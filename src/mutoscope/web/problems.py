@@ -24,20 +24,6 @@ RETRY_AFTER_S = 5
 AnyRequest = Request[Any, Any, Any]
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong. ``code`` is stable; ``detail`` says what to do; ``fields`` names what is wrong in the input."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    fields: dict[str, str] = {}
-    needed: int | None = None
-    available: int | None = None
-    version: int | None = None
-
-
 class MethodNotAllowed(Refused):
     """The address is there, the method is not."""
 
@@ -146,7 +132,7 @@ def refused_from(error: Exception) -> Refused:
 
 
 def problem_of(refused: Refused) -> dict[str, Any]:
-    """The problem document of a refusal, as `Problem` describes it."""
+    """The problem document of a refusal. ``code`` is stable, ``detail`` says what to do, ``fields`` what is wrong where."""
     return {
         "type": f"urn:mutoscope:problem:{refused.code}",
         "title": refused.title,

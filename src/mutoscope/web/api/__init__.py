@@ -5,14 +5,17 @@ from litestar import Router
 from mutoscope.web.api import auth, catalogue, generations, media, tokens
 from mutoscope.web.bodies import json_only
 
-api_router = Router(
-    path="/api",
-    route_handlers=[
-        Router(
-            path="/",
-            route_handlers=[*auth.routes, *tokens.routes, *catalogue.routes, *generations.routes, *media.routes],
-            before_request=json_only,
-        ),
-        generations.create,
-    ],
-)
+
+def api_router() -> Router:
+    """The routes, for one application."""
+    return Router(
+        path="/api",
+        route_handlers=[
+            Router(
+                path="/",
+                route_handlers=[*auth.routes, *tokens.routes, *catalogue.routes, *generations.routes, *media.routes],
+                before_request=json_only,
+            ),
+            generations.create_generation,
+        ],
+    )

@@ -160,7 +160,7 @@ async def issue_token(request: Asked, data: JSONBody[Credentials]) -> TokenView:
 
 
 @get("/me")
-async def me(request: Asked) -> PersonView:
+async def get_me(request: Asked) -> PersonView:
     """Who asks, with their balance."""
     return await view_of(studio_of(request), person_of(request))
 
@@ -174,5 +174,5 @@ routes: list[BaseRouteHandler] = [
     sign_out_everywhere,
     change_password,
     issue_token,
-    me,
+    get_me,
 ]

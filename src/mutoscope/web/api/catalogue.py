@@ -87,7 +87,7 @@ async def list_categories(request: Asked) -> GroupList:
 
 
 @post("/quotes", status_code=200)
-async def quote(request: Asked, data: JSONBody[Wish]) -> QuoteView:
+async def quote_generation(request: Asked, data: JSONBody[Wish]) -> QuoteView:
     """What an order would cost; nothing is held."""
     found = await studio_of(request).generate.quote(data)
     return QuoteView(
@@ -98,4 +98,4 @@ async def quote(request: Asked, data: JSONBody[Wish]) -> QuoteView:
     )
 
 
-routes: list[BaseRouteHandler] = [list_models, list_categories, quote]
+routes: list[BaseRouteHandler] = [list_models, list_categories, quote_generation]

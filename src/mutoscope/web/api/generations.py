@@ -38,7 +38,7 @@ async def _order(request: Asked, wish: Wish, upload: Upload | None, key: str | N
 
 
 @post("/generations", status_code=202)
-async def create(request: Asked, key: IdempotencyKey = None) -> Response[GenerationView]:
+async def create_generation(request: Asked, key: IdempotencyKey = None) -> Response[GenerationView]:
     """Order a picture or film. Its price is held until it is there, and comes back when it fails.
 
     The body is the order as JSON, or a multipart form with the same fields (or all of them as JSON in ``request``) and the
@@ -77,7 +77,7 @@ async def get_generation(request: Asked, generation_id: FromPath[str]) -> Genera
 
 
 @post("/generations/{generation_id:str}/cancel", status_code=200)
-async def cancel(request: Asked, generation_id: FromPath[str]) -> GenerationView:
+async def cancel_generation(request: Asked, generation_id: FromPath[str]) -> GenerationView:
     """Ask for a job to be stopped. What it costs then is in ``cancel_fee``."""
     studio = studio_of(request)
     generation = await studio.generate.cancel(person_of(request), generation_id)
@@ -85,11 +85,13 @@ async def cancel(request: Asked, generation_id: FromPath[str]) -> GenerationView
 
 
 @post("/generations/{generation_id:str}/retry", status_code=202)
-async def retry(request: Asked, generation_id: FromPath[str], key: IdempotencyKey = None) -> Response[GenerationView]:
+async def retry_generation(
+    request: Asked, generation_id: FromPath[str], key: IdempotencyKey = None
+) -> Response[GenerationView]:
     """Order the same again, as a new job at today's price, after one that failed or was canceled."""
     studio = studio_of(request)
     found = await studio.generate.retry(person_of(request), generation_id, key)
     return await _accepted(studio, viewer_of(request), found)
 
 
-routes: list[BaseRouteHandler] = [list_generations, get_generation, cancel, retry]
+routes: list[BaseRouteHandler] = [list_generations, get_generation, cancel_generation, retry_generation]

@@ -69,14 +69,14 @@ def entry_view(entry: Entry, available: int, person_id: str) -> EntryView:
 
 
 @get("/tokens")
-async def balance(request: Asked) -> BalanceView:
+async def get_balance(request: Asked) -> BalanceView:
     """What one has, in whole tokens."""
     found = await studio_of(request).tokens.balance(person_of(request))
     return BalanceView(available=found.available, held=found.held)
 
 
 @get("/tokens/entries")
-async def statement(request: Asked, cursor: Cursor = None, limit: Limit = 50) -> EntryPage:
+async def list_entries(request: Asked, cursor: Cursor = None, limit: Limit = 50) -> EntryPage:
     """One's own statement."""
     person = person_of(request)
     page = await studio_of(request).tokens.statement(person, cursor, limit)
@@ -84,7 +84,7 @@ async def statement(request: Asked, cursor: Cursor = None, limit: Limit = 50) ->
 
 
 @post("/tokens/grants", status_code=200)
-async def give(request: Asked, data: JSONBody[Grant], key: IdempotencyKey = None) -> BalanceView:
+async def grant_tokens(request: Asked, data: JSONBody[Grant], key: IdempotencyKey = None) -> BalanceView:
     """Give tokens to somebody (administrators). The Idempotency-Key is the reference: it grants once."""
     if not key or len(key) > KEY_CHARS or not key.isprintable():
         raise Invalid(
@@ -96,4 +96,4 @@ async def give(request: Asked, data: JSONBody[Grant], key: IdempotencyKey = None
     return BalanceView(available=found.available, held=found.held)
 
 
-routes: list[BaseRouteHandler] = [balance, statement, give]
+routes: list[BaseRouteHandler] = [get_balance, list_entries, grant_tokens]

@@ -1,0 +1,132 @@
+"""Whether the process lives, whether it can serve, and figures for Prometheus."""
+
+import hmac
+import shutil
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import BaseRouteHandler
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
+from mutoscope.domain.errors import NotFound, SignInNeeded
+from mutoscope.domain.ids import SECOND, Millis
+from mutoscope.domain.media import Kind, Variant, key_for
+from mutoscope.services.studio import Studio
+from mutoscope.store.port import StoreUnavailable
+from mutoscope.web.events import Streams
+from mutoscope.web.security import Asked, studio_of
+
+FREE_BYTES = 256 * 1024 * 1024
+"""Less room than this on the data disk, and the studio is not ready for more work."""
+TOTALS_FOR_MS: Millis = 5 * SECOND
+PROBE = key_for(Kind.IMAGE, "med_" + "0" * 26, Variant.MASTER, "image/png")
+"""A key of our shape that no item has: asking for it shows that the storage answers, and writes nothing."""
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the studio can serve, part by part: "ok", or what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+class Metrics:
+    """The figures of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "mutoscope_http_requests", "Requests served", ["method", "route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "mutoscope_http_request_seconds", "Time to the end of the answer", ["route"], registry=self.registry
+        )
+        self._jobs = Gauge("mutoscope_generations", "Jobs by state", ["state"], registry=self.registry)
+        self._items = Gauge("mutoscope_items", "Items kept", registry=self.registry)
+        self._bytes = Gauge("mutoscope_stored_bytes", "Bytes of the items' files", registry=self.registry)
+        self._people = Gauge("mutoscope_people", "Accounts", registry=self.registry)
+        self._streams = Gauge("mutoscope_event_streams", "Event streams that are open", registry=self.registry)
+        self._totals_at: Millis | None = None
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
+        if route != "/api/events":
+            self._seconds.labels(route).observe(seconds)
+
+    async def text(self, studio: Studio, streams: Streams) -> bytes:
+        """All figures in Prometheus' text format; the counts of the store are at most 5 s old."""
+        now = studio.clock.now()
+        if self._totals_at is None or now - self._totals_at >= TOTALS_FOR_MS:
+            totals = await studio.stats.totals()
+            for state, count in totals.generations.items():
+                self._jobs.labels(state.value).set(count)
+            self._items.set(totals.items)
+            self._bytes.set(totals.stored_bytes)
+            self._people.set(totals.people)
+            self._totals_at = now
+        self._streams.set(len(streams))
+        return generate_latest(self.registry)
+
+
+@get("/healthz", include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
+def alive() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@get("/readyz", include_in_schema=False, exclude_from_auth=True)
+async def ready(request: Asked) -> Response[Readiness]:
+    """The studio can serve; 503 when a part cannot."""
+    parts = await _parts(studio_of(request))
+    fine = all(said == "ok" for said in parts.values())
+    return Response(Readiness(ready=fine, parts=parts), status_code=200 if fine else 503)
+
+
+async def _parts(studio: Studio) -> dict[str, str]:
+    parts = {"store": "ok", "storage": "ok", "disk": "ok"}
+    try:
+        await studio.store.ping()
+    except StoreUnavailable:
+        parts["store"] = "cannot be reached"
+    try:
+        await studio.blobs.head(PROBE)
+    except BlobMissing:
+        pass
+    except BlobsUnavailable:
+        parts["storage"] = "cannot be reached"
+    try:
+        folder = next(path for path in (studio.spool.root, *studio.spool.root.parents) if path.exists())
+        if shutil.disk_usage(folder).free < FREE_BYTES:
+            parts["disk"] = "is nearly full"
+    except OSError:
+        parts["disk"] = "cannot be looked at"
+    return parts
+
+
+@get("/metrics", include_in_schema=False, exclude_from_auth=True)
+async def metrics(request: Asked) -> Response[bytes]:
+    """Figures for Prometheus."""
+    _check_scraper(request, request.app.state.metrics_token)
+    figures: Metrics = request.app.state.metrics
+    text = await figures.text(studio_of(request), request.app.state.streams)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _check_scraper(request: Asked, token: str | None) -> None:
+    """With a token set, it must be sent; without, only this machine may ask, and not through a proxy."""
+    if token:
+        sent = request.headers.get("authorization", "")
+        if not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
+            raise SignInNeeded("Send the METRICS_TOKEN: Authorization: Bearer ...")
+        return
+    client = request.scope.get("client")
+    forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & set(request.headers.keys())
+    if forwarded or (client is not None and client[0] not in LOOPBACK):
+        raise NotFound("There is nothing at this address.")
+
+
+routes: list[BaseRouteHandler] = [alive, ready, metrics]

@@ -1,0 +1,252 @@
+"""The interface described: OpenAPI 3.1 as JSON, and the same as a page, made here without anything from elsewhere.
+
+The framework describes routes, parameters and schemas from the code. What it cannot know is added: who may ask, how
+refusals look, the multipart body, and the routes that answer with bytes or a stream.
+"""
+
+import json
+from typing import Any
+
+from litestar import Litestar, Response, get
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+
+from mutoscope import __version__
+from mutoscope.domain.ids import ULID
+from mutoscope.domain.media import Variant
+from mutoscope.web.api import api_router
+from mutoscope.web.pages.template import page
+from mutoscope.web.security import Asked, cookie_name, studio_of
+
+Json = dict[str, Any]
+
+OPEN = frozenset(
+    {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token"}
+    | {"list_models", "list_categories", "quote_generation"}
+)
+"""Operations for which it does not matter who asks."""
+EITHER = frozenset({"list_media", "get_item", "count_view", "follow_events", "get_file", "head_file"})
+"""Operations that strangers may ask for too, and see less."""
+
+PROBLEMS: dict[int, str] = {
+    401: "Nobody is signed in, or the token is not valid (`sign_in_needed`, `wrong_credentials`)",
+    402: "Not enough tokens (`not_enough_tokens`, with `needed` and `available`); nothing was taken",
+    403: "Not allowed (`forbidden`, `cross_site`)",
+    404: "Not there, or not open to whoever asks (`not_found`)",
+    409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
+    413: "The body is too large (`too_large`)",
+    415: "The body is of the wrong kind (`unsupported_media_type`)",
+    422: "Not acceptable (`invalid`, `unknown_model`, `bad_media`, `idempotency_key_reused`), with `fields`",
+    429: "Too much at once (`too_many`)",
+    503: "Not right now (`unavailable`); the same request works later",
+}
+COSTLY = frozenset({"create_generation", "retry_generation"})
+CLASHING = frozenset(
+    {"set_up", "register", "change_item", "discard_item", "restore_item", "cancel_generation", "retry_generation"}
+)
+ADMINISTRATION = frozenset({"grant_tokens"})
+
+PROBLEM_SCHEMA: Json = {
+    "type": "object",
+    "description": "What was refused and why (RFC 9457). `code` is stable; `fields` names what is wrong in the input.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+        "needed": {"type": "integer"},
+        "available": {"type": "integer"},
+        "version": {"type": "integer"},
+    },
+}
+
+ORDER_FORM: Json = {
+    "type": "object",
+    "properties": {
+        "image": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "the source picture",
+        },
+        "request": {"type": "string", "contentMediaType": "application/json", "description": "the whole order as JSON"},
+        "model": {"type": "string"},
+        "prompt": {"type": "string"},
+        "negative_prompt": {"type": "string"},
+        "parameters": {"type": "string", "contentMediaType": "application/json"},
+        "category_selections": {"type": "string", "contentMediaType": "application/json"},
+        "seed": {"type": "integer"},
+        "results": {"type": "integer"},
+        "visibility": {"$ref": "#/components/schemas/Visibility"},
+        "source_media": {"type": "string"},
+    },
+}
+
+
+def describe(base_url: str) -> Json:
+    """The document."""
+    config = OpenAPIConfig(
+        title="Mutoscope",
+        version=__version__,
+        description="A self-hosted studio for AI images and video. Tokens are whole numbers; moments are RFC 3339 in UTC.",
+        use_handler_docstrings=True,
+        operation_id_creator=lambda handler, method, path: handler.handler_name.rpartition(".")[2],
+    )
+    # An application of its own, so that the one that serves gets none of the framework's documentation routes.
+    bare = Litestar([api_router()], openapi_config=config, logging_config=None)
+    document: Json = json.loads(json.dumps(bare.openapi_schema.to_schema()))
+    document["servers"] = [{"url": base_url}]
+    document["paths"] |= _by_hand()
+    components: Json = document["components"]
+    components["schemas"]["Problem"] = PROBLEM_SCHEMA
+    components["securitySchemes"] = {
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(base_url)},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+    components["responses"] = {
+        f"Problem{status}": {"description": said, "content": _content("application/problem+json", "Problem")}
+        for status, said in PROBLEMS.items()
+    }
+    _order_body(document["paths"]["/api/generations"]["post"])
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _complete(path, operation)
+    return document
+
+
+def _content(media_type: str, schema: str) -> Json:
+    return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _order_body(operation: Json) -> None:
+    operation["requestBody"] = {
+        "required": True,
+        "content": {**_content("application/json", "Wish"), "multipart/form-data": {"schema": ORDER_FORM}},
+    }
+    accepted = operation["responses"]["202"]
+    accepted["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where the job is found"}}
+    operation["responses"]["200"] = {**accepted, "description": "The Idempotency-Key was used before: that job"}
+
+
+def _complete(path: str, operation: Json) -> None:
+    """Who may ask, what may be refused, and the form of ids."""
+    name, responses = operation["operationId"], operation["responses"]
+    operation["summary"] = name.replace("_", " ").capitalize()
+    signed: list[Json] = [{"session": []}, {"bearer": []}]
+    operation["security"] = [{}] if name in OPEN else [{}, *signed] if name in EITHER else signed
+    operation["tags"] = [path.split("/")[2] if path.startswith("/api/") else "files"]
+    for status in _refusals(path, name, operation):
+        responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    responses.pop("400", None)
+    responses.get("204", {}).pop("content", None)
+    for parameter in operation.get("parameters", []):
+        kind = {"media_id": "med", "generation_id": "gen"}.get(parameter["name"])
+        if kind:
+            parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
+
+
+def _refusals(path: str, name: str, operation: Json) -> list[int]:
+    takes_body = "requestBody" in operation
+    applies = {
+        401: name not in OPEN or name in {"set_up", "sign_in", "sign_in_link", "issue_token"},
+        402: name in COSTLY,
+        403: takes_body or name in CLASHING | ADMINISTRATION,
+        404: "{" in path or name in ADMINISTRATION,
+        409: name in CLASHING,
+        413: takes_body,
+        415: takes_body,
+        422: takes_body or "parameters" in operation,
+        429: name == "follow_events",
+        503: True,
+    }
+    return [status for status, so in applies.items() if so]
+
+
+def _by_hand() -> Json:
+    """The routes that answer with bytes or a stream."""
+    media_id: Json = {"name": "media_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    variant: Json = {"name": "variant", "in": "path", "required": True, "schema": {"enum": [v.value for v in Variant]}}
+    signature: list[Json] = [
+        {
+            "name": "e",
+            "in": "query",
+            "description": "with `s`: a signed address, as items carry it",
+            "schema": {"type": "string"},
+        },
+        {"name": "s", "in": "query", "schema": {"type": "string"}},
+        {"name": "download", "in": "query", "description": "1: save under the item's title", "schema": {"enum": ["1"]}},
+    ]
+    ranged: list[Json] = [
+        {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("Range", "If-Range", "If-None-Match")
+    ]
+    file: Json = {"content": {kind: {} for kind in ("image/*", "video/*", "text/vtt")}}
+    answers: Json = {
+        "200": {"description": "The file", **file},
+        "206": {"description": "One range of it", **file},
+        "304": {"description": "What the client has is still right"},
+        "416": {"description": "The range lies outside the file; Content-Range says how long it is"},
+    }
+    resume: list[Json] = [
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+        {
+            "name": "after",
+            "in": "query",
+            "description": "the same, for clients that cannot set it",
+            "schema": {"type": "string"},
+        },
+    ]
+    return {
+        "/media/{media_id}/{variant}": {
+            "get": {
+                "operationId": "get_file",
+                "description": "One file of an item. Byte ranges work; of several ranges the whole file is sent.",
+                "parameters": [media_id, variant, *signature, *ranged],
+                "responses": answers,
+            },
+            "head": {
+                "operationId": "head_file",
+                "description": "The header fields of a file.",
+                "parameters": [dict(media_id), variant, *signature],
+                "responses": {status: {"description": answers[status]["description"]} for status in ("200", "304")},
+            },
+        },
+        "/api/events": {
+            "get": {
+                "operationId": "follow_events",
+                "description": "Server-sent events: `generation`, `media`, `tokens` with `{id, version}`; `hello`; `resync`: "
+                "too much was missed, read everything again.",
+                "parameters": resume,
+                "responses": {
+                    "200": {
+                        "description": "The stream",
+                        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                    }
+                },
+            }
+        },
+    }
+
+
+def _document(request: Asked) -> Json:
+    state = request.app.state
+    if "openapi" not in state:
+        state.openapi = describe(studio_of(request).base_url)
+    document: Json = state.openapi
+    return document
+
+
+@get("/api/openapi.json", include_in_schema=False, media_type="application/json", sync_to_thread=False)
+def openapi_json(request: Asked) -> Json:
+    """The document."""
+    return _document(request)
+
+
+@get("/api/docs", include_in_schema=False)
+async def reference(request: Asked) -> Response[str]:
+    """The document as a page."""
+    return await page(request, "reference.html", document=_document(request))
+
+
+routes: list[BaseRouteHandler] = [openapi_json, reference]
