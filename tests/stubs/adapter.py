@@ -35,6 +35,7 @@ class StubProvider:
         can_be_asked: bool = True,
         timeout_s: float = 5.0,
     ) -> None:
+        self.address = address
         self.name, self.slots, self.minimum_poll_ms = name, slots, minimum_poll_ms
         self.idempotent_by_reference, self.can_be_asked = idempotent_by_reference, can_be_asked
         self.forgotten: list[str] = []

@@ -29,6 +29,7 @@ class Line(Generic[T]):
         self._at_once, self._clock, self._tick_ms = at_once, clock, tick_ms
         self._claim, self._work, self._next_due = claim, work, next_due
         self._running: set[asyncio.Task[None]] = set()
+        self._claiming: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._stopping = False
 
@@ -36,8 +37,25 @@ class Line(Generic[T]):
         """Look for work now."""
         self._woken.set()
 
-    async def run(self) -> None:
-        """Claim and start until stopped."""
+    def start(self) -> None:
+        """Begin, in a task of the running event loop."""
+        self._claiming = asyncio.create_task(self._claim_on())
+
+    async def stop(self, grace_ms: Millis) -> None:
+        """Claim no more; give what runs ``grace_ms``, then let it go."""
+        self._stopping = True
+        self.wake()
+        if self._claiming is not None:
+            # Not canceled: a claim that is under way would take a job and leave it with nobody.
+            await self._claiming
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_ms / 1000)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _claim_on(self) -> None:
         while not self._stopping:
             self._woken.clear()
             try:
@@ -48,24 +66,15 @@ class Line(Generic[T]):
             except Exception as e:  # a line never ends by itself
                 log.error("claiming failed", line=self.name, why=type(e).__name__, where=where(e))
                 pause_ms = self._tick_ms
+            if self._stopping:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_ms / 1000):
                     await self._woken.wait()
 
-    async def stop(self, grace_ms: Millis) -> None:
-        """Claim no more; give what runs ``grace_ms``, then let it go."""
-        self._stopping = True
-        self.wake()
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_ms / 1000)
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
-
     async def _fill(self) -> Millis:
         """Start what can be started; how long to rest then."""
-        while len(self._running) < self._at_once:
+        while len(self._running) < self._at_once and not self._stopping:
             asked_at = self._clock.now()
             claimed = await self._claim()
             if claimed is None:

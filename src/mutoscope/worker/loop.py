@@ -61,29 +61,26 @@ class Loop:
         self._worker = worker
         self._lines = {stage.state: self._line(stage) for stage in STAGES}
         self._previews = self._preview_line()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._all: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
+        self._sweeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to work, in tasks of the running event loop."""
-        lines: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
-        self._tasks = [asyncio.ensure_future(line.run()) for line in lines]
-        self._tasks.append(asyncio.ensure_future(sweep(self._worker)))
+        for line in self._all:
+            line.start()
+        self._sweeping = asyncio.create_task(sweep(self._worker))
 
     def wake(self) -> None:
         """Look for work now: something was ordered, canceled, or heard of."""
-        for line in self._lines.values():
+        for line in self._all:
             line.wake()
-        self._previews.wake()
 
     async def stop(self) -> None:
-        """Claim no more, give what runs its time, let go of the rest, and return when nothing runs. Never raises."""
-        grace_ms = self._worker.numbers.stop_ms
-        lines: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
-        await asyncio.gather(*(line.stop(grace_ms) for line in lines))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        """Claim no more, give what runs its time, let go of the rest, and return when nothing runs."""
+        await asyncio.gather(*(line.stop(self._worker.numbers.stop_ms) for line in self._all))
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait({self._sweeping})
 
     def _line(self, stage: Stage) -> Line[Generation]:
         worker, states = self._worker, frozenset({stage.state})

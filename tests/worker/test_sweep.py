@@ -1,0 +1,81 @@
+"""What nobody needs any more goes, and nothing else."""
+
+import pytest
+
+from cast import ids
+from mutoscope.blobs.port import BlobMissing
+from mutoscope.domain.generation import State
+from mutoscope.domain.ids import DAY, HOUR
+from mutoscope.domain.media import Kind, Variant, key_for, source_key
+from mutoscope.worker.sweep import audit_objects, sweep_once
+from worker.bench import Bench
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_folder_without_a_living_job_goes_when_it_is_old(bench: Bench) -> None:
+    orphan, upload = ids.new("gen"), "upload-1"
+    for name in (orphan, upload):
+        (bench.spool.folder(name) / "0.part").write_bytes(b"half")
+    await sweep_once(bench.worker())
+    assert bench.spool.names() == sorted([orphan, upload])
+    bench.clock.forward(2 * DAY)
+    await sweep_once(bench.worker())
+    assert bench.spool.names() == []
+
+
+async def test_the_folder_of_a_job_that_waits_for_a_week_stays(bench: Bench) -> None:
+    job = await bench.order()
+    (bench.spool.folder(job.id) / "0").write_bytes(b"a film that was paid for")
+    bench.clock.forward(6 * DAY)
+    await sweep_once(bench.worker())
+    assert bench.spool.names() == [job.id]
+
+
+async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Bench) -> None:
+    job = await bench.order(source=await bench.picture())
+    bench.start()
+    await bench.until(job, State.SUCCEEDED)
+    await bench.stop()
+    [item] = await bench.items(job)
+    stray = key_for(Kind.VIDEO, ids.new("med"), Variant.MASTER, "video/mp4")
+    refused = source_key(ids.new("gen"), "image/png")
+    mine = source_key(job.id, "image/png")
+    for key in (stray, refused, mine):
+        await bench.blobs.put(key, bench.tmp_path / "upload.png", "video/mp4")
+    bench.clock.forward(HOUR)
+    await audit_objects(bench.worker())
+    assert await _there(bench, stray)
+    bench.clock.forward(30 * DAY)
+    await audit_objects(bench.worker())
+    assert not await _there(bench, stray)
+    assert not await _there(bench, refused)
+    assert await _there(bench, mine)
+    assert await bench.whole(item)
+
+
+async def test_objects_that_a_running_job_has_stored_before_its_publication_stay(bench: Bench) -> None:
+    job = await bench.order()
+    key = key_for(Kind.IMAGE, job.media_ids[0], Variant.MASTER, "image/png")
+    path = bench.tmp_path / "master"
+    path.write_bytes(b"stored, not yet published")
+    await bench.blobs.put(key, path, "image/png")
+    bench.clock.forward(sum(bench.deadlines.values()))
+    await audit_objects(bench.worker())
+    assert await _there(bench, key)
+
+
+async def test_old_events_are_forgotten(bench: Bench) -> None:
+    before = await bench.store.events.head()
+    await bench.order()
+    bench.clock.forward(8 * DAY)
+    await sweep_once(bench.worker())
+    assert await bench.store.events.after(before, [f"person:{bench.alice.id}"], 10) in (None, ([], before))
+
+
+async def _there(bench: Bench, key: str) -> bool:
+    try:
+        await bench.blobs.head(key)
+    except BlobMissing:
+        return False
+    return True
