@@ -16,6 +16,7 @@ _REASONS = {
     errno.EPERM: "this account may not write there: mend the owner or the permissions of the folder",
     errno.ELOOP: "a symbolic link is where a folder or file of ours should be: remove it",
     errno.ENOTDIR: "a file or link is where a folder of ours should be: remove it",
+    errno.EEXIST: "a file is where a folder of ours should be: remove it",
     errno.EISDIR: "a folder is where a file of ours should be: remove it",
     errno.EXDEV: "a folder of ours is on another disk than the rest: keep them together",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",

@@ -1,0 +1,183 @@
+"""What the environment may say, and how the studio answers when it says something wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mutoscope.domain.media import Visibility
+from mutoscope.settings import INHERITED, SettingsError, describe, load_settings
+
+SECRET = "hunter2-hunter2-hunter2"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+
+
+def complaint(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(environ=environ)
+    return str(refusal.value)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = load_settings(environ={})
+    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8700, None)
+    assert settings.data_dir == Path("mutoscope-data")
+    assert settings.default_visibility is Visibility.PUBLIC
+    assert (settings.gallery_open, settings.registration) == (True, "open")
+    assert settings.unsupported() == []
+    assert settings.unused() == []
+
+
+def test_each_kind_of_value_is_read() -> None:
+    settings = load_settings(
+        environ={
+            "MUTOSCOPE_PORT": "0",
+            "MUTOSCOPE_GALLERY_OPEN": "false",
+            "MUTOSCOPE_DEFAULT_VISIBILITY": "private",
+            "MUTOSCOPE_REGISTRATION": " closed ",
+            "MUTOSCOPE_BASE_URL": "https://studio.example.org:8443/",
+            "MUTOSCOPE_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
+        }
+    )
+    assert (settings.port, settings.gallery_open, settings.registration) == (0, False, "closed")
+    assert settings.default_visibility is Visibility.PRIVATE
+    assert settings.base_url == "https://studio.example.org:8443"
+    assert settings.trusted_proxies == "10.0.0.0/8,::1"
+
+
+def test_the_data_folder_of_the_command_line_goes_before_the_variable(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, {"MUTOSCOPE_DATA_DIR": "/elsewhere"}).data_dir == tmp_path
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert (
+        load_settings(environ={"MUTOSCOPE_PORT": "", "AWS_S3_BUCKET": " ", "MUTOSCOPE_REGISTRATION_FILE": ""}).port
+        == 8700
+    )
+
+
+def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(SECRET + "\n")
+    token = load_settings(environ={"MUTOSCOPE_METRICS_TOKEN_FILE": str(file)}).metrics_token
+    assert token is not None
+    assert token.get_secret_value() == SECRET
+
+
+def test_a_value_and_a_file_for_it_are_refused(tmp_path: Path) -> None:
+    said = complaint({"MUTOSCOPE_METRICS_TOKEN": SECRET, "MUTOSCOPE_METRICS_TOKEN_FILE": str(tmp_path / "token")})
+    assert said == "MUTOSCOPE_METRICS_TOKEN and MUTOSCOPE_METRICS_TOKEN_FILE are both set: unset one of them."
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"x" * 70_000])
+def test_a_file_that_holds_no_value_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "jwt"
+    if content is not None:
+        file.write_bytes(content)
+    assert complaint({"JWT_SECRET_FILE": str(file)}).startswith("JWT_SECRET_FILE names a file that ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MUTOSCOPE_PORT", "eighty"),
+        ("MUTOSCOPE_PORT", "65536"),
+        ("MUTOSCOPE_GALLERY_OPEN", "perhaps"),
+        ("MUTOSCOPE_REGISTRATION", "invite"),
+        ("MUTOSCOPE_DEFAULT_VISIBILITY", "secret"),
+        ("MUTOSCOPE_SIGN_UP_GRANT", "-1"),
+        ("MUTOSCOPE_UNKNOWN_RELEASE_HOURS", "0"),
+        ("MUTOSCOPE_MAX_PIXELS", "1e3"),
+        ("MUTOSCOPE_BASE_URL", "studio.example.org"),
+        ("MUTOSCOPE_BASE_URL", "https://studio.example.org/path"),
+        ("MUTOSCOPE_BASE_URL", "https://alice:pw@studio.example.org"),
+        ("MUTOSCOPE_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+        ("MUTOSCOPE_LOG_LEVEL", "loud"),
+        ("MUTOSCOPE_METRICS_TOKEN", "short"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
+    said = complaint({name: value})
+    assert re.fullmatch(rf"{name} must (be|have) [^\n]+\.", said)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    said = complaint({"MUTOSCOPE_PORT": "x", "MUTOSCOPE_REGISTRATION": "x", "AWS_ACCESS_KEY_ID": "x"})
+    assert [line.split()[0] for line in said.splitlines()] == [
+        "AWS_SECRET_ACCESS_KEY", "AWS_S3_BUCKET", "MUTOSCOPE_PORT", "MUTOSCOPE_REGISTRATION",
+    ]  # fmt: skip
+
+
+def test_a_slip_of_the_pen_is_refused_and_the_right_name_is_offered() -> None:
+    said = complaint({"MUTOSCOPE_REGISTRATON": "closed"})
+    assert said == "MUTOSCOPE_REGISTRATON is no setting; did you mean MUTOSCOPE_REGISTRATION?"
+    load_settings(environ={"MUTOSCOPE_TEST_SEED": "1", "PATH": "/bin", "HOST": "x", "PORT": "x"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "k", "AWS_S3_BUCKET": "b"}, "AWS_SECRET_ACCESS_KEY is missing"),
+        ({"AWS_SECRET_ACCESS_KEY": SECRET, "AWS_S3_BUCKET": "b"}, "AWS_ACCESS_KEY_ID is missing"),
+        ({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": SECRET}, "AWS_S3_BUCKET is missing"),
+    ],
+)
+def test_half_of_what_belongs_together_is_refused_and_the_missing_half_is_named(
+    environ: dict[str, str], missing: str
+) -> None:
+    said = complaint(environ)
+    assert said.startswith(missing)
+    assert SECRET not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_part_that_this_version_does_not_have_is_a_reason_not_to_start() -> None:
+    settings = load_settings(
+        environ={
+            "MONGODB_URI": f"mongodb://u:{SECRET}@db/studio",
+            "AWS_S3_BUCKET": "films",
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "eu-central-1",
+        }
+    )
+    records, media = settings.unsupported()
+    assert "unset MONGODB_URI" in records
+    assert "unset AWS_S3_BUCKET" in media
+    assert SECRET not in records + media
+
+
+def test_a_key_for_a_provider_that_is_not_here_is_said_to_be_unused_and_stops_nothing() -> None:
+    settings = load_settings(environ={"STABILITY_API_KEY": SECRET})
+    assert settings.unsupported() == []
+    assert "STABILITY_API_KEY" in settings.unused()[0]
+
+
+def test_no_secret_is_shown_by_the_settings_or_by_a_complaint() -> None:
+    secrets = {d.name: SECRET for d in describe() if d.secret}
+    assert set(secrets) >= {"JWT_SECRET", "STABILITY_API_KEY", "MONGODB_URI", "AWS_SECRET_ACCESS_KEY"}
+    settings = load_settings(environ=secrets | {"AWS_ACCESS_KEY_ID": "k", "AWS_S3_BUCKET": "b"})
+    assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    said = complaint(secrets | {"MUTOSCOPE_PORT": "x", "MUTOSCOPE_METRICS_TOKEN": "hunter2"})
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "costs_money", "grant"),
+    [(None, False, 100), (None, True, 0), ("7", True, 7), ("0", False, 0)],
+)
+def test_the_sign_up_grant_is_nothing_while_a_provider_costs_money_until_it_is_set(
+    given: str | None, costs_money: bool, grant: int
+) -> None:
+    settings = load_settings(environ={"MUTOSCOPE_SIGN_UP_GRANT": given} if given else {})
+    assert settings.grant_at_sign_up(costs_money) == grant
+
+
+def test_only_the_inherited_names_have_no_prefix() -> None:
+    names = {d.name for d in describe()}
+    assert {name for name in names if not name.startswith("MUTOSCOPE_")} == INHERITED
+
+
+def test_the_documentation_has_every_setting_with_its_default_and_nothing_else() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{d.name}` | {f'`{d.default}`' if d.default else ''} | {d.about} |" for d in describe()]
