@@ -3,6 +3,7 @@
 import msgspec
 
 from mutoscope.blobs.port import Blobs
+from mutoscope.darkroom.port import Darkroom
 from mutoscope.domain.ids import Clock
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
@@ -27,6 +28,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     stats: Stats
     store: Store
     blobs: Blobs
+    darkroom: Darkroom
     spool: Spool
     clock: Clock
     policy: Policy

@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mutoscope import __version__
 from mutoscope.domain.people import Person, Role
+from mutoscope.services import checkup
+from mutoscope.services.checkup import Finding
 from mutoscope.services.studio import Studio
 from mutoscope.web.problems import exception_handlers
 
@@ -95,17 +97,17 @@ async def give_tokens(data: NewGrant, state: State) -> dict[str, int]:
     return {"available": balance.available, "held": balance.held}
 
 
-@get("/ledger-proof")
-async def prove_ledger(state: State) -> dict[str, list[str]]:
-    """What does not add up in the ledger: nothing, one hopes."""
+@get("/checkup")
+async def examine(state: State, only_ledger: bool = False) -> list[Finding]:
+    """Whether every part is well."""
     studio: Studio = state.studio
-    return {"findings": await studio.store.ledger.proof()}
+    return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
 def create_operator_app(studio: Studio, rest: ASGIApp) -> ASGIApp:
     """The application behind the operator's socket: these routes, and the whole REST interface beside them."""
     own = Litestar(
-        [about, make_person, issue_token, sign_in_link, give_tokens, prove_ledger],
+        [about, make_person, issue_token, sign_in_link, give_tokens, examine],
         path=PREFIX,
         state=State({"studio": studio}),
         exception_handlers=exception_handlers,

@@ -1,0 +1,89 @@
+"""How the command line reaches a studio: through the socket of the one that runs, or by opening it in this process.
+
+Either way it speaks the same requests to the same application, so there is one path for both.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from mutoscope.cli.serving import short_path, socket_path
+from mutoscope.settings import Settings
+from mutoscope.web.operator import create_operator_app
+from mutoscope.wiring import open_studio
+
+TIMEOUT_S = 60.0
+
+
+class Failed(Exception):
+    """The studio refused: ``code`` is its stable word, ``detail`` the sentence for the person."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
+class Client:
+    """Requests to a studio, as its operator or as one person."""
+
+    def __init__(self, http: httpx2.AsyncClient, runs_elsewhere: bool) -> None:
+        self._http, self.runs_elsewhere = http, runs_elsewhere
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """A JSON answer. Raises Failed."""
+        return await self._send("GET", path, params={k: v for k, v in params.items() if v is not None})
+
+    async def post(self, path: str, json: Any = None, **more: Any) -> Any:
+        """A JSON answer. Raises Failed."""
+        return await self._send("POST", path, json=json, **more)
+
+    async def become(self, name: str | None) -> str:
+        """Go on as that person (without a name: the first administrator); returns the name."""
+        answer = await self.post("/operator/tokens", {"name": name})
+        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        return str(answer["name"])
+
+    async def _send(self, method: str, path: str, **more: Any) -> Any:
+        response = await self._http.request(method, path, **more)
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _failed(response.status_code, response.headers, response.content)
+
+
+def _failed(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
+    if "json" in headers.get("content-type", ""):
+        problem = httpx2.Response(status, content=content).json()
+        fields = "".join(f"\n  {name}: {text}" for name, text in (problem.get("fields") or {}).items())
+        return Failed(status, str(problem.get("code", status)), str(problem.get("detail", "")) + fields)
+    return Failed(status, str(status), content[:200].decode(errors="replace"))
+
+
+@asynccontextmanager
+async def studio_client(settings: Settings, work: bool = False) -> AsyncGenerator[Client]:
+    """A client to the studio of that data folder, whether it runs or not; with ``work`` jobs go on in either case."""
+    path = socket_path(settings)
+    if path.exists():
+        with short_path(path) as name:
+            async with _http(httpx2.AsyncHTTPTransport(uds=name), "http://localhost") as http:
+                try:
+                    await http.get("/operator/")
+                except httpx2.ConnectError:
+                    path.unlink(missing_ok=True)  # Left behind by a studio that was killed.
+                else:
+                    yield Client(http, runs_elsewhere=True)
+                    return
+    running = await open_studio(settings)
+    try:
+        if work:
+            running.worker.start()
+        app = create_operator_app(running.studio, running.app)
+        async with _http(httpx2.ASGITransport(app=app), running.studio.base_url) as http:  # pyright: ignore[reportArgumentType]  # ASGI under another name
+            yield Client(http, runs_elsewhere=False)
+    finally:
+        await running.close()
+
+
+def _http(transport: httpx2.AsyncBaseTransport, base_url: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=transport, base_url=base_url, timeout=TIMEOUT_S)

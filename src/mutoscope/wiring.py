@@ -1,0 +1,162 @@
+"""The only module that knows which parts are real: it reads the settings and puts the studio together."""
+
+import os
+import secrets as dice
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from litestar.types import ASGIApp
+from msgspec import structs
+
+from mutoscope.blobs.folder import FolderBlobs
+from mutoscope.darkroom.jailed import JailedDarkroom
+from mutoscope.darkroom.port import MediaLimits
+from mutoscope.domain.catalogue import SEED_MAX
+from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
+from mutoscope.domain.ids import HOUR, SECOND, Ids, SystemClock
+from mutoscope.providers.catalogue import Catalogue, load_catalogue
+from mutoscope.providers.local import LocalProvider
+from mutoscope.providers.port import Provider
+from mutoscope.secrets import Secrets, load_secrets
+from mutoscope.services.accounts import Accounts
+from mutoscope.services.addresses import Addresses
+from mutoscope.services.categories import load_categories
+from mutoscope.services.gallery import Gallery
+from mutoscope.services.generate import Generate
+from mutoscope.services.policy import Policy
+from mutoscope.services.studio import Studio
+from mutoscope.services.tokens import Tokens
+from mutoscope.settings import Settings
+from mutoscope.spool import Spool
+from mutoscope.store.sqlite import open_sqlite
+from mutoscope.web.app import create_app
+from mutoscope.worker.context import Numbers, Worker
+from mutoscope.worker.loop import Loop
+
+DATABASE, MEDIA, SPOOL, LOCAL = "mutoscope.db", "media", "spool", "local"
+"""What is where in the data folder."""
+
+
+class CannotOpen(Exception):
+    """The studio cannot be opened with these settings; the words say what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A studio that is open. ``worker`` is started by whoever wants jobs to go on here."""
+
+    studio: Studio
+    app: ASGIApp
+    worker: Loop
+    parts: AsyncExitStack
+
+    async def close(self) -> None:
+        """Stop the work and let go of everything, in the right order."""
+        await self.worker.stop()
+        await self.parts.aclose()
+
+
+async def open_studio(
+    settings: Settings,
+    base_url: str = "http://localhost",
+    providers: Mapping[str, Provider] | None = None,
+    numbers: Numbers | None = None,
+) -> Running:
+    """Put the parts together. Without ``providers``, those that the settings turn on. Raises CannotOpen."""
+    if missing := settings.unsupported():
+        raise CannotOpen(" ".join(missing))
+    data = _data_folder(settings)
+    async with AsyncExitStack() as parts:
+        clock = SystemClock()
+        store = await open_sqlite(data / DATABASE, clock)
+        parts.push_async_callback(store.close)
+        darkroom = JailedDarkroom()
+        parts.push_async_callback(darkroom.close)
+        chosen = dict(providers) if providers is not None else {"local": LocalProvider(data / LOCAL)}
+        for provider in chosen.values():
+            parts.push_async_callback(provider.close)
+        catalogue = load_catalogue(_if_there(data / "catalogue.toml"), chosen)
+        worker = Worker(
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            store=store,
+            blobs=FolderBlobs(data / MEDIA),
+            darkroom=darkroom,
+            spool=Spool(data / SPOOL),
+            providers=chosen,
+            clock=clock,
+            media_limits=_limits(settings, settings.max_result_bytes),
+            numbers=_numbers(settings, numbers or Numbers()),
+            deadlines={**STAGE_DEADLINES_MS, State.OUTCOME_UNKNOWN: settings.unknown_release_hours * HOUR},
+            model_name=lambda id: catalogue.get(id).name,
+            leftovers=(Spool(data / LOCAL),),
+        )
+        loop = Loop(worker)
+        studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
+        token = settings.metrics_token
+        app = create_app(studio, token.get_secret_value() if token else None)
+        return Running(studio=studio, app=app, worker=loop, parts=parts.pop_all())
+
+
+def _studio(
+    settings: Settings, base_url: str, worker: Worker, loop: Loop, catalogue: Catalogue, keys: Secrets
+) -> Studio:
+    policy = _policy(settings)
+    store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
+    categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
+    return Studio(
+        accounts=Accounts(store, ids, clock, keys.jwt, policy),
+        generate=Generate(
+            store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
+            lambda: dice.randbelow(SEED_MAX + 1),
+        ),
+        gallery=Gallery(store, clock, policy),
+        tokens=Tokens(store, clock),
+        addresses=Addresses(keys.signing, clock, policy.address_window_ms),
+        categories=categories,
+        events=store.events,
+        stats=store.stats,
+        store=store,
+        blobs=worker.blobs,
+        darkroom=worker.darkroom,
+        spool=worker.spool,
+        clock=clock,
+        policy=policy,
+        base_url=base_url,
+    )  # fmt: skip
+
+
+def _numbers(settings: Settings, numbers: Numbers) -> Numbers:
+    busy = {State.DEVELOPING.value: settings.workers}
+    return structs.replace(numbers, jobs_per_person=settings.per_person_jobs, at_once={**numbers.at_once, **busy})
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        default_visibility=settings.default_visibility,
+        gallery_open=settings.gallery_open,
+        registration_open=settings.registration == "open",
+        sign_up_grant=settings.grant_at_sign_up(costs_money=False),
+        address_window_ms=settings.address_seconds * SECOND,
+        upload_limits=_limits(settings, settings.max_upload_bytes),
+    )
+
+
+def _limits(settings: Settings, size_bytes: int) -> MediaLimits:
+    return MediaLimits(size_bytes=size_bytes, pixels=settings.max_pixels, duration_s=settings.max_duration_s)
+
+
+def _data_folder(settings: Settings) -> Path:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as e:
+        raise CannotOpen(
+            f"The data folder {settings.data_dir} cannot be made: {e.strerror}. Set MUTOSCOPE_DATA_DIR to one that can."
+        ) from e
+    return settings.data_dir
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None

@@ -1,0 +1,72 @@
+"""A whole server, as `mutoscope serve` runs it, with the counting stub as its provider, and a place to be killed at.
+
+CRASH_AT is ``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL.
+"""
+
+import asyncio
+import functools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from mutoscope.blobs.folder import FolderBlobs
+from mutoscope.cli.serving import serve
+from mutoscope.settings import load_settings
+from mutoscope.spool import Spool
+from mutoscope.store.sqlite.generations import SqliteGenerations
+from mutoscope.store.sqlite.media import SqliteMedia
+from mutoscope.wiring import Running, open_studio
+from mutoscope.worker.context import Numbers
+from stubs.adapter import StubProvider
+
+OPERATIONS: dict[str, tuple[type, str]] = {
+    **{name: (SqliteGenerations, name) for name in ("accept", "claim", "begin", "advance", "postpone", "publish")},
+    "submit": (StubProvider, "submit"),
+    "poll": (StubProvider, "poll"),
+    "forget": (StubProvider, "forget"),
+    "spool": (Spool, "write"),
+    "put": (FolderBlobs, "put"),
+    "previews": (SqliteMedia, "finish_previews"),
+}
+
+
+def arm(crash_at: str) -> None:
+    when, name, number = crash_at.split(":")
+    owner, method = OPERATIONS[name]
+    original = getattr(owner, method)
+    calls = iter(range(1, 1_000_000))
+
+    @functools.wraps(original)
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        mine = next(calls) == int(number)
+        if mine and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = await original(*args, **kwargs)
+        if mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, method, wrapped)
+
+
+async def main(data: Path, stub: str, can_be_asked: bool, sweep_now: bool) -> None:
+    numbers = Numbers(
+        gone_after_ms=200, retry_base_ms=50, tick_ms=100,
+        **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
+    )  # fmt: skip
+    provider = StubProvider(stub, can_be_asked=can_be_asked)
+    opened = functools.partial(open_studio, providers={"stub": provider}, numbers=numbers)
+
+    async def ready(running: Running) -> None:
+        print(json.dumps({"base_url": running.studio.base_url}), flush=True)
+
+    await serve(load_settings(data), ready, opened)
+
+
+if __name__ == "__main__":
+    if os.environ.get("CRASH_AT"):
+        arm(os.environ["CRASH_AT"])
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], "cannot-be-asked" not in sys.argv, "sweep-now" in sys.argv))
