@@ -1,0 +1,56 @@
+// What every page has: the live line, the balance, the keys, copying.
+
+import { json, say } from "./ask.js";
+import "./composer.js";
+import "./gallery.js";
+import "./jobs.js";
+import { onEvent, start } from "./live.js";
+import { paint } from "./thumbhash.js";
+
+const PLACES = { c: "/create", g: "/", l: "/library" };
+
+class Balance extends HTMLElement {
+  connectedCallback() {
+    this.end = onEvent(({ kind }) => ["tokens", "resync"].includes(kind) && this.look());
+  }
+
+  disconnectedCallback() {
+    this.end();
+  }
+
+  async look() {
+    const { status, body } = await json("/api/tokens");
+    if (status !== 200) return;
+    const show = (element, count) => element && (element.textContent = count.toLocaleString("en"));
+    show(this.querySelector("b"), body.available);
+    show(document.querySelector("[data-available]"), body.available);
+    show(document.querySelector("[data-held]"), body.held);
+  }
+}
+
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, video")) return;
+  const search = document.getElementById("q");
+  if (event.key === "?") document.getElementById("keys").showModal();
+  else if (event.key === "/" && search) search.focus();
+  else if (event.key === "/") location.assign("/");
+  else if (event.key === "c" && location.pathname === "/create") document.getElementById("prompt").focus();
+  else if (PLACES[event.key]) location.assign(PLACES[event.key]);
+  else return;
+  event.preventDefault();
+}
+
+async function copy(button) {
+  const text = document.getElementById(button.dataset.copy);
+  await navigator.clipboard.writeText(text.textContent);
+  say("Copied.");
+}
+
+customElements.define("mu-balance", Balance);
+paint(document.querySelector("main"));
+document.addEventListener("keydown", key);
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", () => copy(button));
+}
+start();

@@ -1,0 +1,46 @@
+"""The pages that people see. Each module is one place of the studio; `page_routes` is all of them."""
+
+from litestar import Router
+from litestar.types import ControllerRouterHandler
+
+from mutoscope.domain.errors import SignInNeeded
+from mutoscope.web.pages import account, browse, create, entry, item, jobs
+from mutoscope.web.pages.assets import asset
+from mutoscope.web.pages.forms import to_sign_in
+from mutoscope.web.pages.template import note_cursor
+
+page_routes: list[ControllerRouterHandler] = [
+    asset,
+    Router(
+        path="/",
+        route_handlers=[
+            browse.gallery,
+            browse.library,
+            browse.trash,
+            create.create_page,
+            create.create,
+            jobs.job,
+            jobs.cancel,
+            jobs.retry,
+            item.item,
+            item.edit,
+            item.discard,
+            item.restore,
+            entry.sign_in_page,
+            entry.sign_in,
+            entry.sign_in_by_link,
+            entry.register_page,
+            entry.register,
+            entry.set_up_page,
+            entry.set_up,
+            entry.sign_out,
+            account.tokens,
+            account.account,
+            account.change_password,
+            account.sign_out_everywhere,
+        ],
+        before_request=note_cursor,
+        exception_handlers={SignInNeeded: to_sign_in},
+        include_in_schema=False,
+    ),
+]

@@ -1,0 +1,118 @@
+"""Coming in and going out: set up, sign in, register, sign out."""
+
+from litestar import Response, get, post
+
+from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
+from mutoscope.domain.people import PASSWORD_CHARS
+from mutoscope.services.studio import Studio
+from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
+from mutoscope.web.pages.template import page
+from mutoscope.web.security import Asked, ended_cookie, session_cookie, studio_of
+
+
+def _agent(request: Asked) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def welcome(studio: Studio, secret: str, next_: str) -> Response[None]:
+    """Lets a browser in, and sends it on."""
+    answer: Response[None] = go(safe_path(next_))
+    answer.cookies.append(session_cookie(studio, secret))
+    return answer
+
+
+async def _form(
+    request: Asked, template: str, typed: dict[str, str], wrong: dict[str, str], said: str, status: int
+) -> Response[str]:
+    typed = {name: text for name, text in typed.items() if "password" not in name}
+    return await page(request, template, status, typed=typed, wrong=wrong, said=said, password_chars=PASSWORD_CHARS)
+
+
+@get("/sign-in")
+async def sign_in_page(request: Asked) -> Response[str]:
+    """The form; for a one-time link a button, since whoever previews a link must not use it up."""
+    typed = {"next": request.query_params.get("next", "/")}
+    link = request.query_params.get("link")
+    if link:
+        return await page(request, "link.html", secret=link, next=typed["next"])
+    return await _form(request, "sign-in.html", typed, {}, "", 200)
+
+
+@post("/sign-in")
+async def sign_in(request: Asked) -> Response[str] | Response[None]:
+    """Sign in with name and password."""
+    studio, typed = studio_of(request), await fields_of(request)
+    try:
+        _, secret = await studio.accounts.sign_in(
+            typed.get("name", "").strip(), typed.get("password", ""), _agent(request)
+        )
+    except WrongCredentials as e:
+        return await _form(request, "sign-in.html", typed, {"password": e.detail}, "", 401)
+    return welcome(studio, secret, typed.get("next", "/"))
+
+
+@post("/sign-in/link")
+async def sign_in_by_link(request: Asked) -> Response[str] | Response[None]:
+    """Sign in with a one-time link."""
+    studio, typed = studio_of(request), await fields_of(request)
+    try:
+        _, secret = await studio.accounts.sign_in_by_link(typed.get("secret", ""), _agent(request))
+    except WrongCredentials as e:
+        return await _form(request, "sign-in.html", {"next": typed.get("next", "/")}, {}, e.detail, 401)
+    return welcome(studio, secret, typed.get("next", "/"))
+
+
+@get("/register")
+async def register_page(request: Asked) -> Response[str]:
+    """The form for a new account."""
+    return await _form(request, "register.html", {"next": request.query_params.get("next", "/")}, {}, "", 200)
+
+
+@post("/register")
+async def register(request: Asked) -> Response[str] | Response[None]:
+    """Make an account, and sign in."""
+    studio, typed = studio_of(request), await fields_of(request)
+    name, password = typed.get("name", "").strip(), typed.get("password", "")
+    try:
+        await studio.accounts.register(name, password)
+    except Invalid as e:
+        return await _form(request, "register.html", typed, wrong_fields(e), "", 422)
+    except Conflict as e:
+        return await _form(request, "register.html", typed, {"name": e.detail}, "", 409)
+    except Forbidden as e:
+        return await _form(request, "register.html", typed, {}, e.detail, 403)
+    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
+    return welcome(studio, secret, typed.get("next", "/"))
+
+
+@get("/set-up")
+async def set_up_page(request: Asked) -> Response[str]:
+    """The form that makes the administrator; it needs the one-time link's secret."""
+    typed = {"secret": request.query_params.get("secret", "")}
+    return await _form(request, "set-up.html", typed, {}, "", 200)
+
+
+@post("/set-up")
+async def set_up(request: Asked) -> Response[str] | Response[None]:
+    """Make the administrator, and sign in."""
+    studio, typed = studio_of(request), await fields_of(request)
+    name, password = typed.get("name", "").strip(), typed.get("password", "")
+    try:
+        await studio.accounts.set_up(typed.get("secret", ""), name, password)
+    except Invalid as e:
+        return await _form(request, "set-up.html", typed, wrong_fields(e), "", 422)
+    except (Conflict, WrongCredentials) as e:
+        return await _form(request, "set-up.html", typed, {}, e.detail, e.status)
+    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
+    return welcome(studio, secret, "/create")
+
+
+@post("/sign-out")
+async def sign_out(request: Asked) -> Response[None]:
+    """End this session."""
+    studio = studio_of(request)
+    if request.auth.means == "cookie":
+        await studio.accounts.sign_out(request.auth.credential)
+    answer: Response[None] = go("/sign-in?done=signed-out")
+    answer.cookies.append(ended_cookie(studio))
+    return answer

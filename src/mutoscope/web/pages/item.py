@@ -1,0 +1,102 @@
+"""One item: the film or picture itself, what is known of it, and what its owner does with it."""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from mutoscope.domain.errors import Conflict, Invalid
+from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
+from mutoscope.services.gallery import Changes
+from mutoscope.web.pages.forms import fields_of, go, signed_in, wrong_fields
+from mutoscope.web.pages.template import page
+from mutoscope.web.render import render_item
+from mutoscope.web.security import Asked, studio_of, viewer_of
+
+KINDS = {"image": "picture", "video": "film"}
+
+
+async def _show(
+    request: Asked,
+    item: Media,
+    typed: dict[str, str] | None = None,
+    wrong: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response[str]:
+    studio, viewer = studio_of(request), viewer_of(request)
+    view = await render_item(studio, viewer, item)
+    fields: dict[str, Any] = {
+        "title": view.title,
+        "description": view.description,
+        "tags": ", ".join(view.tags),
+        "visibility": view.visibility,
+        "version": view.version,
+    }
+    return await page(
+        request,
+        "item.html",
+        status,
+        item=view,
+        kind=KINDS[view.kind],
+        may_change=view.mine or viewer.is_admin,
+        typed=fields | (typed or {}),
+        wrong=wrong or {},
+        title_chars=TITLE_CHARS,
+        description_chars=DESCRIPTION_CHARS,
+    )
+
+
+@get("/m/{id:str}")
+async def item(request: Asked, id: str) -> Response[str]:
+    """The page of an item, for whoever may know of it."""
+    studio, viewer = studio_of(request), viewer_of(request)
+    found = await studio.gallery.get(viewer, id)
+    await studio.gallery.viewed(viewer, found)
+    return await _show(request, found)
+
+
+def _changes(typed: dict[str, str], item: Media) -> Changes:
+    """What differs from the item: a field that was not touched stays with the words that came from the prompt."""
+    title, description = typed.get("title", "").strip(), typed.get("description", "").replace("\r\n", "\n").strip()
+    tags = [tag for tag in (part.strip() for part in typed.get("tags", "").split(",")) if tag]
+    visibility = typed.get("visibility", item.visibility)
+    if visibility not in {v.value for v in Visibility}:
+        raise Invalid("The item cannot be changed like this.", {"visibility": "choose one of the three"})
+    return Changes(
+        title=title if title != item.title else None,
+        description=description if description != item.description else None,
+        tags=tags if tags != list(item.tags) else None,
+        visibility=Visibility(visibility),
+    )
+
+
+@post("/m/{id:str}")
+async def edit(request: Asked, id: str) -> Response[str] | Response[None]:
+    """Change title, description, tags and visibility."""
+    signed_in(request)
+    studio, viewer, typed = studio_of(request), viewer_of(request), await fields_of(request)
+    found = await studio.gallery.get(viewer, id)
+    version = int(typed["version"]) if typed.get("version", "").isdecimal() else None
+    try:
+        await studio.gallery.change(viewer, id, _changes(typed, found), version)
+    except Invalid as e:
+        return await _show(request, found, typed, wrong_fields(e), e.status)
+    except Conflict as e:
+        again = {**typed, "version": str(found.version)}
+        return await _show(request, found, again, {"form": e.detail + " Your words are still here."}, e.status)
+    return go(f"/m/{id}?done=saved")
+
+
+@post("/m/{id:str}/trash")
+async def discard(request: Asked, id: str) -> Response[None]:
+    """Put it in the trash."""
+    signed_in(request)
+    await studio_of(request).gallery.discard(viewer_of(request), id)
+    return go(f"/m/{id}?done=trashed")
+
+
+@post("/m/{id:str}/restore")
+async def restore(request: Asked, id: str) -> Response[None]:
+    """Take it out of the trash."""
+    signed_in(request)
+    await studio_of(request).gallery.restore(viewer_of(request), id)
+    return go(f"/m/{id}?done=restored")

@@ -1,0 +1,99 @@
+"""How things are said on the pages: stages, lengths, sizes, times, and what stands after a redirect."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from mutoscope.domain.ids import DAY, HOUR, MINUTE, Millis
+from mutoscope.domain.ledger import EntryKind
+from mutoscope.domain.media import Visibility
+
+STAGES: Mapping[str, str] = {
+    "queued": "Waiting for its turn",
+    "submitting": "Handing over to the model",
+    "rendering": "Rendering",
+    "canceling": "Stopping",
+    "outcome_unknown": "The model has not answered; we are finding out",
+    "fetching": "Bringing the result home",
+    "developing": "Making poster and sizes",
+    "succeeded": "Done",
+    "failed": "Failed",
+    "canceled": "Canceled",
+}
+
+ENTRIES: Mapping[EntryKind, str] = {
+    EntryKind.GRANT: "Given",
+    EntryKind.HOLD: "Set aside",
+    EntryKind.CAPTURE: "Spent, from what was set aside",
+    EntryKind.RELEASE: "Given back",
+    EntryKind.ADJUST: "Corrected",
+}
+
+VISIBILITIES: Mapping[Visibility, str] = {
+    Visibility.PUBLIC: "Public: in the gallery",
+    Visibility.UNLISTED: "Unlisted: for those who have the link",
+    Visibility.PRIVATE: "Private: for you alone",
+}
+
+DONE: Mapping[str, str] = {
+    "ordered": "Ordered. The tokens are set aside until it is done.",
+    "canceled": "The job is being stopped.",
+    "retried": "Ordered again.",
+    "saved": "Saved.",
+    "trashed": "In the trash now.",
+    "restored": "Taken out of the trash.",
+    "password": "The new password is set. Every other session has ended.",
+    "signed-out": "Signed out.",
+}
+"""What a page says after a form was sent, by the word in its address."""
+
+NEEDS: Mapping[str, str] = {"required": "starts from a picture", "optional": "can start from a picture", "no": ""}
+
+
+def tokens(count: int) -> str:
+    """A number of tokens: ``1 token``, ``1,200 tokens``."""
+    return f"{count:,} token" + ("" if count == 1 else "s")
+
+
+def clock(seconds: float) -> str:
+    """A film's length, as on a player: ``0:05``."""
+    whole = max(1, round(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
+
+
+def usual(ms: Millis) -> str:
+    """How long something usually takes: ``about 8 s``, ``about 3 min``."""
+    return f"about {max(1, round(ms / 1000))} s" if ms < 100_000 else f"about {round(ms / 60_000)} min"
+
+
+def size(count: int) -> str:
+    """A file's size: ``1.4 MB``."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def millis(moment: str) -> Millis:
+    """A moment of `services.views.moment`, in milliseconds."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def ago(at: Millis, now: Millis) -> str:
+    """How long ago something was: ``just now``, ``5 min ago``, ``3 days ago``."""
+    passed = max(0, now - at)
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "min")):
+        if passed >= unit:
+            count = passed // unit
+            return f"{count} {name}{'s' if count > 1 and name != 'min' else ''} ago"
+    return "just now"
+
+
+def shape(width: float, height: float) -> str:
+    """The classes that give an element its ratio of sides, to a hundredth, without a style attribute.
+
+    ``shape(1280, 720)`` is ``u1 t7 h8``: units, tenths and hundredths, added up in studio.css.
+    """
+    hundredths = max(20, min(500, round(100 * width / height)))
+    return f"u{hundredths // 100} t{hundredths // 10 % 10} h{hundredths % 10}"
