@@ -71,6 +71,8 @@ class Bench:
         self.spool = Spool(tmp_path / "spool")
         self.alice = alice()
         self.numbers = QUICK
+        self.model_name: Callable[[str], str] = str
+        self.leftovers: tuple[Spool, ...] = ()
         self.deadlines = dict(STAGE_DEADLINES_MS)
         self.limits = MediaLimits(size_bytes=10_000_000, pixels=10_000_000, duration_s=60.0)
         self._loops: list[Loop] = []
@@ -80,7 +82,7 @@ class Bench:
         return Worker(
             name=name, store=self.store, blobs=self.blobs, darkroom=self.darkroom, spool=self.spool,
             providers={self.provider.name: self.provider}, clock=self.clock, media_limits=self.limits,
-            numbers=self.numbers, deadlines=self.deadlines,
+            numbers=self.numbers, deadlines=self.deadlines, model_name=self.model_name, leftovers=self.leftovers,
         )  # fmt: skip
 
     def start(self, name: str = "one") -> Loop:

@@ -8,7 +8,7 @@ import pytest
 
 from mutoscope.blobs.port import BlobInfo, Blobs, BlobsUnavailable
 from mutoscope.darkroom.port import Darkroom, DarkroomBroken, Derived, Developed, MediaLimits
-from mutoscope.domain.errors import StaleFence
+from mutoscope.domain.errors import StaleFence, UnknownModel
 from mutoscope.domain.generation import FailureKind, State
 from mutoscope.domain.ids import DAY
 from mutoscope.domain.ledger import Balance
@@ -121,6 +121,17 @@ async def test_a_holder_that_lost_the_job_cleans_nothing_that_the_new_one_needs(
     assert (bench.spool.folder(job.id) / "0").exists()
     done = await develop(bench.worker("new"), new)
     assert (done.state, done.captured) == (State.SUCCEEDED, 10)
+
+
+async def test_a_model_that_left_the_catalogue_since_keeps_no_film_from_its_owner(bench: Bench) -> None:
+    def gone(model: str) -> str:
+        raise UnknownModel("There is no such model here.")
+
+    bench.model_name = gone
+    job = await bench.order()
+    bench.start()
+    await bench.until(job, State.SUCCEEDED)
+    assert len(await bench.items(job)) == 1
 
 
 async def test_an_item_whose_previews_cannot_be_made_is_whole_without_them(bench: Bench) -> None:

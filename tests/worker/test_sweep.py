@@ -7,6 +7,7 @@ from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import DAY, HOUR
 from mutoscope.domain.media import Kind, Variant, key_for, source_key
+from mutoscope.spool import Spool
 from mutoscope.worker.sweep import audit_objects, sweep_once
 from worker.bench import Bench
 
@@ -30,6 +31,17 @@ async def test_the_folder_of_a_job_that_waits_for_a_week_stays(bench: Bench) -> 
     bench.clock.forward(6 * DAY)
     await sweep_once(bench.worker())
     assert bench.spool.names() == [job.id]
+
+
+async def test_a_providers_folder_loses_the_folders_of_ended_jobs_and_nothing_else(bench: Bench) -> None:
+    local = Spool(bench.tmp_path / "local")
+    bench.leftovers = (local,)
+    job, orphan = await bench.order(), ids.new("gen")
+    for name in (job.id, orphan, "cache"):
+        local.folder(name)
+    bench.clock.forward(2 * DAY)
+    await sweep_once(bench.worker())
+    assert local.names() == sorted(["cache", job.id])
 
 
 async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Bench) -> None:

@@ -61,8 +61,8 @@ class Worker:
 
     ``name`` tells this worker from others in the store (host and process id will do). ``deadlines`` are
     STAGE_DEADLINES_MS with the operator's own hours for OUTCOME_UNKNOWN. ``model_name`` turns a model's id into its
-    name in the catalogue, for descriptions. ``leftovers`` are further folders that hold one folder for each job, such as
-    the local provider's: what belongs to no living job is swept from them too.
+    name in the catalogue, for descriptions (it may raise UnknownModel). ``leftovers`` are further folders that hold one
+    folder for each job, such as the local provider's: those of jobs that do not live are swept from them too.
     """
 
     name: str

@@ -3,6 +3,7 @@
 import msgspec
 
 from mutoscope.darkroom.port import Developed
+from mutoscope.domain.errors import UnknownModel
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import (
@@ -54,7 +55,7 @@ def media_of(worker: Worker, job: Generation, item: Stored, now: Millis) -> Medi
         files=item.files,
         placeholder=item.developed.placeholder,
         title=title_from(job.prompt, facts.kind),
-        description=description_from(job.prompt, facts.kind, worker.model_name(job.pinned.model)),
+        description=description_from(job.prompt, facts.kind, _model_name(worker, job.pinned.model)),
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
         category=AI_CATEGORY,
@@ -70,6 +71,13 @@ def media_of(worker: Worker, job: Generation, item: Stored, now: Millis) -> Medi
         updated_at=now,
         previews=_previews(facts),
     )
+
+
+def _model_name(worker: Worker, model: str) -> str:
+    try:
+        return worker.model_name(model)
+    except UnknownModel:
+        return model  # no longer in the catalogue: that changes nothing for what was ordered before
 
 
 def _previews(facts: Facts) -> Previews:

@@ -85,7 +85,7 @@ async def _is_leftover(worker: Worker, spool: Spool, name: str) -> bool:
     if is_id(name, "med"):
         item = await worker.store.media.get(name)
         return item is None or item.previews is not Previews.PENDING
-    return True
+    return spool is worker.spool
 
 
 def _touched_at(folder: Path) -> Millis:
