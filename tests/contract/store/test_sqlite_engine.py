@@ -129,6 +129,18 @@ async def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert file.read_bytes() == b"a letter to my mother " * 100
 
 
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere"):
+        await open_sqlite(tmp_path / "nowhere" / "mutoscope.db", SystemClock())
+
+
+async def test_a_backup_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "mutoscope.db", SystemClock())
+    with pytest.raises(StoreUnavailable, match="nowhere"):
+        await store.backup(tmp_path / "nowhere" / "copy.db")
+    await store.close()
+
+
 async def test_what_a_closed_store_kept_is_there_when_it_opens_again(tmp_path: Path) -> None:
     store = await open_sqlite(tmp_path / "mutoscope.db", cast.HandClock())
     alice = await journey.join(store, cast.alice())

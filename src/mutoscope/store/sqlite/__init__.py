@@ -1,12 +1,13 @@
 """The embedded store: one SQLite file in the data folder, owned by one process."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain.ids import Clock
-from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store
+from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store, StoreUnavailable
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
@@ -51,6 +52,9 @@ async def open_sqlite(path: Path, clock: Clock) -> Store:
 
     Raises StoreUnavailable when another process owns the file, or it cannot be opened or brought to this schema.
     """
-    store = SqliteStore(await asyncio.to_thread(Engine, path, clock))
+    try:
+        store = SqliteStore(await asyncio.to_thread(Engine, path, clock))
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"The data file {path} cannot be opened: {error}.") from error
     await store.open()
     return store

@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from mutoscope.store.port import StoreUnavailable
+
 PAGES_PER_STEP = 1_024
 
 
@@ -40,13 +42,15 @@ def _snapshot(connection: sqlite3.Connection, copy: sqlite3.Connection) -> None:
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy to a file that must not be there. Raises FileExistsError."""
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    """Copy to a file that must not be there. Raises FileExistsError, StoreUnavailable when it cannot be written."""
     try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         copy_database(connection, target)
-    except BaseException:
-        target.unlink(missing_ok=True)
+    except FileExistsError:
         raise
+    except (OSError, sqlite3.Error) as error:
+        target.unlink(missing_ok=True)
+        raise StoreUnavailable(f"The copy {target} cannot be written: {error}.") from error
 
 
 def sync(path: Path) -> None:

@@ -41,17 +41,18 @@ def unavailable(error: sqlite3.Error) -> StoreUnavailable:
 
 
 class Engine:
-    """The data file at ``path``. Made in a thread, since it reads and migrates; then ``start`` in the event loop."""
+    """The data file at ``path``. Made in a thread, since it reads and migrates; then ``start`` in the event loop.
+
+    Raises StoreUnavailable when another process owns the file, OSError or sqlite3.Error when it cannot be opened.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path, self.clock = path.absolute(), clock
         self._lock = _own(self.path)
         try:
             self._writer = _open_writer(self.path)
-        except BaseException as error:
+        except BaseException:
             os.close(self._lock)
-            if isinstance(error, sqlite3.Error):
-                raise unavailable(error) from error
             raise
         self._inbox: queue.SimpleQueue[tuple[Work, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mutoscope-writer", daemon=True)
