@@ -1,6 +1,7 @@
 """Every error as problem details (RFC 9457), with a stable ``code``; as a page for browsers that ask for one."""
 
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -127,7 +128,8 @@ def refused_from(error: Exception) -> Refused:
         return Unavailable(sentence)
     refused = _from_framework(error) if isinstance(error, HTTPException) else None
     if refused is None or isinstance(refused, Internal):
-        log.error("unexpected", exc_info=error)
+        # As text made here: a renderer of tracebacks may show local variables, and among them passwords and prompts.
+        log.error("unexpected", trace="".join(traceback.format_exception(error)))
     return refused or Internal("The error has been noted. Try again, and tell the operator if it stays.")
 
 

@@ -59,6 +59,8 @@ async def _pump(chunks: AsyncGenerator[bytes, None], send: Send) -> None:
     async with aclosing(chunks):
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # Servers take bytes for a client that is gone without waiting: let whoever watches for that have a turn.
+            await asyncio.sleep(0)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,0 +1,5 @@
+"""The same house as the tests of the web front have."""
+
+from web.conftest import darkroom, house
+
+__all__ = ["darkroom", "house"]
