@@ -9,10 +9,18 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-NAME = re.compile(r"[a-z0-9_.-]{1,80}")
+import msgspec
+
+from mutoscope.disk import make_folder, reason, sync_folder
+
+NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
+GATHER_BYTES = 256 * 1024
+"""Streams come in small pieces: this much is gathered before the disk is asked."""
 
 
 class SpoolFull(Exception):
@@ -23,11 +31,12 @@ class TooMuch(Exception):
     """The stream was longer than its limit."""
 
 
-class Written:
-    """What was written: ``size_bytes`` and hexadecimal ``sha256``."""
+class Written(msgspec.Struct, frozen=True):
+    """What was written; ``sha256`` is hexadecimal."""
 
-    def __init__(self, path: Path, size_bytes: int, sha256: str) -> None:
-        self.path, self.size_bytes, self.sha256 = path, size_bytes, sha256
+    path: Path
+    size_bytes: int
+    sha256: str
 
 
 class Spool:
@@ -37,60 +46,100 @@ class Spool:
         self.root = root
 
     def folder(self, name: str) -> Path:
-        """The folder of one job or upload, made when it is not there. Raises SpoolFull."""
-        if not NAME.fullmatch(name) or name.startswith("."):
+        """The folder of one job or upload, made durably when it is not there. Raises SpoolFull, ValueError."""
+        if not NAME.fullmatch(name):
             raise ValueError(f"not a spool name: {name!r}")
-        path = self.root / name
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise SpoolFull(_sentence(e)) from e
-        return path
+        with _in_words():
+            make_folder(self.root / name)
+        return self.root / name
 
     async def write(self, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int) -> Written:
-        """Stream into ``path``, durably. Raises SpoolFull, TooMuch, and whatever the stream raises; then nothing is left."""
+        """Stream into ``path``, durably. Raises SpoolFull, TooMuch, and whatever the stream raises; then nothing is left.
+
+        One writer to a path: two would write into the same ``.part`` file.
+        """
         part = path.with_name(path.name + ".part")
-        digest, size = hashlib.sha256(), 0
         try:
-            with part.open("wb") as file:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    if size > limit_bytes:
-                        raise TooMuch(f"more than {limit_bytes} bytes")
-                    digest.update(chunk)
-                    await asyncio.to_thread(file.write, chunk)
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
-            part.rename(path)
-            await asyncio.to_thread(_sync_folder, path.parent)
-        except OSError as e:
-            part.unlink(missing_ok=True)
-            raise SpoolFull(_sentence(e)) from e
+            with _in_words():
+                file = part.open("wb")
+            try:
+                written = await self._pour(file, path, chunks, limit_bytes)
+            finally:
+                # What matters was flushed before. Closing waits for the thread of a canceled write: it has the file's lock.
+                with suppress(OSError):
+                    file.close()
+            with _in_words():
+                await asyncio.to_thread(_place, part, path)
         except BaseException:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise
+        return written
+
+    async def _pour(self, file: BinaryIO, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int) -> Written:
+        digest, size, gathered = hashlib.sha256(), 0, bytearray()
+
+        def drop() -> None:
+            digest.update(gathered)
+            file.write(gathered)
+
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit_bytes:
+                raise TooMuch(f"more than {limit_bytes} bytes")
+            gathered += chunk
+            if len(gathered) >= GATHER_BYTES:
+                with _in_words():
+                    await asyncio.to_thread(drop)
+                gathered = bytearray()
+        with _in_words():
+            await asyncio.to_thread(drop)
+            file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
         return Written(path, size, digest.hexdigest())
 
     def clear(self, name: str) -> None:
-        """Remove a folder and what is in it; removing twice is harmless."""
+        """Remove a folder and what is in it; removing twice is harmless, and what cannot be removed waits for the sweep."""
         if NAME.fullmatch(name):
             shutil.rmtree(self.root / name, ignore_errors=True)
 
     def names(self) -> list[str]:
-        """The folders that are there."""
+        """The folders that are there. Raises SpoolFull when the spool cannot be read."""
         try:
-            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
-        except FileNotFoundError:
-            return []
+            with _in_words(), os.scandir(self.root) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except SpoolFull as e:
+            if isinstance(e.__cause__, FileNotFoundError):
+                return []
+            raise
+
+    def free_bytes(self) -> int:
+        """How much may still be written to the spool's disk. Raises SpoolFull when that cannot be told."""
+        with _in_words():
+            make_folder(self.root)
+            return shutil.disk_usage(self.root).free
+
+    def used_bytes(self) -> int:
+        """How much is in the spool now, for the operator; files that go meanwhile are not counted."""
+        total = 0
+        for folder, _, files in os.walk(self.root):
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(folder, name)).st_size
+                except FileNotFoundError:
+                    continue
+        return total
 
 
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _place(part: Path, path: Path) -> None:
+    part.rename(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _in_words() -> Generator[None]:
+    """Around what the disk does, and nothing else: a stream may raise an OSError of its own, which is no full disk."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sentence(e: OSError) -> str:
-    return f"{e.strerror or 'write error'} in the spool folder: free some space or mend its permissions"
+        yield
+    except OSError as e:
+        raise SpoolFull(f"The spool folder cannot be used: {reason(e)}.") from e

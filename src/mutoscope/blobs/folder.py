@@ -9,7 +9,6 @@ import asyncio
 import errno
 import heapq
 import os
-import re
 import stat
 import sys
 import time
@@ -26,9 +25,6 @@ from mutoscope.domain.media import is_key
 
 INCOMING = ".incoming"
 TOPS = ("images", "sources", "videos")
-CHECK_KEY = "sources/gen_7" + "z" * 25 + ".bin"
-"""The key of the last id that there can be: no job will ever have it."""
-
 STALE_S = DAY // SECOND
 COPY_BYTES = 8 * 1024 * 1024
 """How much the kernel copies before the thread looks whether it is still wanted."""
@@ -84,8 +80,6 @@ class FolderBlobs:
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """What is there, read a batch at a time; files that are not ours are passed over."""
-        if not re.fullmatch(r"[a-z0-9_./-]*", prefix):
-            raise ValueError(f"not the beginning of a key of ours: {prefix!r}")
         found = self._walk("", prefix)
         while batch := await asyncio.to_thread(lambda: list(islice(found, BATCH))):
             for info in batch:
@@ -103,9 +97,9 @@ class FolderBlobs:
 
     def _put(self, key: str, source: Path, given_up: Event) -> None:
         with source.open("rb", buffering=0) as origin:
-            self._store(key, lambda target: _copy(origin.fileno(), target, given_up))
+            self._store(key, lambda target: _copy(origin.fileno(), target, given_up), given_up)
 
-    def _store(self, key: str, fill: Callable[[int], None]) -> None:
+    def _store(self, key: str, fill: Callable[[int], None], given_up: Event) -> None:
         part = os.urandom(16).hex() + ".part"
         folder, _, name = key.rpartition("/")
         with _in_words():
@@ -114,6 +108,8 @@ class FolderBlobs:
                 try:
                     _write(incoming, part, fill)
                     with self._folders(folder, make=True) as way:
+                        if given_up.is_set():
+                            raise BlobsUnavailable("The copy was given up.")
                         os.rename(part, name, src_dir_fd=incoming, dst_dir_fd=way[-1])
                         for descriptor in reversed(way):
                             os.fsync(descriptor)
@@ -186,15 +182,16 @@ class FolderBlobs:
         return ()
 
     def _check(self) -> None:
-        token = os.urandom(32)
-        self._store(CHECK_KEY, lambda target: write_all(target, token))
-        descriptor = self._open(CHECK_KEY)
+        token = os.urandom(8)
+        key = f"sources/gen_7zzzzzzzzz{token.hex()}.bin"  # of the last millisecond that an id can name: no job has it
+        self._store(key, lambda target: write_all(target, token), Event())
+        descriptor = self._open(key)
         try:
             with _in_words():
                 same = os.pread(descriptor, 64, 0) == token
         finally:
             os.close(descriptor)
-        self._delete(CHECK_KEY)
+        self._delete(key)
         if not same:
             raise BlobsUnavailable("The media folder gives back other bytes than were written: check the disk.")
 
@@ -229,7 +226,10 @@ def _write(folder: int, name: str, fill: Callable[[int], None]) -> None:
 
 
 def _copy(origin: int, target: int, given_up: Event) -> None:
-    """All bytes, inside the kernel where it can (a file system with reflinks copies none); else a chunk at a time."""
+    """All bytes, inside the kernel where it can (a file system with reflinks copies none); else a chunk at a time.
+
+    Stops early when the copy is given up.
+    """
     in_kernel = sys.platform == "linux"
     while not given_up.is_set():
         try:
@@ -245,7 +245,6 @@ def _copy(origin: int, target: int, given_up: Event) -> None:
         if not chunk:
             return
         write_all(target, chunk)
-    raise BlobsUnavailable("The copy was given up.")
 
 
 @contextmanager

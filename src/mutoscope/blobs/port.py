@@ -29,12 +29,12 @@ class BlobInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blobs(Protocol):
-    """Bytes by key."""
+    """Bytes by key. Every call raises ValueError for a key that is not one of ours (`domain.media.is_key`)."""
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
         """Store a copy of a file durably, replacing what was there; readers see the old or the new, never a mixture.
 
-        Raises BlobsUnavailable. Bounded memory.
+        Raises BlobsUnavailable; FileNotFoundError when ``source`` is not there. Bounded memory.
         """
         ...
 
