@@ -205,6 +205,7 @@ async def served(app: Litestar) -> AsyncIterator[int]:
     server = uvicorn.Server(
         uvicorn.Config(app, lifespan="off", ws="none", log_level="warning", timeout_graceful_shutdown=2)
     )
+    app.state.streams.ending.clear()
     task = asyncio.create_task(server.serve([sock]))
     try:
         while not server.started:  # noqa: ASYNC110  # the server has no event for it
