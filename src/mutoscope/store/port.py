@@ -97,7 +97,7 @@ class Generations(Protocol):
         ...
 
     async def renew(self, id: str, fence: int, lease_until: Millis) -> None:
-        """Prolong a lease. Raises StaleFence."""
+        """Prolong a lease that is held. Raises StaleFence, also when it was given up."""
         ...
 
     async def advance(

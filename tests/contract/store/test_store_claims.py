@@ -69,6 +69,15 @@ async def test_a_renewed_lease_is_kept(store: Store, alice: Person) -> None:
         await store.generations.renew(job.id, job.fence - 1, LATER)
 
 
+async def test_a_lease_that_was_given_up_is_not_renewed(store: Store, alice: Person) -> None:
+    await journey.accept(store, alice)
+    job = await journey.claim(store)
+    await store.generations.postpone(job.id, job.fence, S.QUEUED, NOON, NOON)
+    with pytest.raises(StaleFence):
+        await store.generations.renew(job.id, job.fence, LATER)
+    assert await store.generations.claim(journey.ALL, "w", NOON, LATER, journey.NO_LIMITS) is not None
+
+
 async def test_what_is_not_due_is_not_claimed(store: Store, alice: Person) -> None:
     job = await journey.accept(store, alice, due_at=LATER)
     assert await store.generations.claim(journey.ALL, "w", LATER - 1, LATER, journey.NO_LIMITS) is None

@@ -147,8 +147,10 @@ def _list(
 
 
 def _renew(c: sqlite3.Connection, id: str, fence: int, lease_until: Millis) -> None:
+    # A lease that was given up is not taken again: the next stage would wait for nobody.
     renewed = c.execute(
-        "UPDATE generations SET lease_until = ? WHERE id = ? AND fence = ? AND live", (lease_until, id, fence)
+        "UPDATE generations SET lease_until = ? WHERE id = ? AND fence = ? AND live AND lease_until > 0",
+        (lease_until, id, fence),
     ).rowcount
     if renewed != 1:
         raise StaleFence(f"{id} is no longer at fence {fence}")
