@@ -20,7 +20,7 @@ from mutoscope.store.sqlite import open_sqlite
 from stubs.running import RunningStub
 
 TESTS = Path(__file__).parents[1]
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 TOKENS = 1_000_000
 
 CATALOGUE = """
@@ -66,6 +66,7 @@ class KilledStudio:
 
     def start(self, crash_at: str = "", sweep_now: bool = False) -> None:
         """Start the server and wait until it listens (or has died at ``crash_at``)."""
+        self.crash_at = crash_at
         command = [sys.executable, "-m", "crash.victim", str(self.data), self.stub.address]
         command += [] if self.can_be_asked else ["cannot-be-asked"]
         command += ["sweep-now"] if sweep_now else []
@@ -111,8 +112,13 @@ class KilledStudio:
 
     def wait_dead(self) -> None:
         """Wait until the process has been killed where it should be."""
-        self._process.communicate(timeout=PATIENCE_S)
-        assert self._process.returncode == -9, f"ended with {self._process.returncode}"
+        try:
+            self._process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise AssertionError(f"it never came to {self.crash_at}") from None
+        assert self._process.returncode == -9, f"ended with {self._process.returncode} at {self.crash_at}"
         self.kills += 1
 
     def kill(self) -> None:
@@ -140,11 +146,11 @@ class KilledStudio:
             time.sleep(0.05)
 
     def wait_swept(self) -> None:
-        """Start with a sweep that takes what is older than now, and wait until the spool is empty."""
+        """Start with a sweep that takes what is older than now, and wait until the spool holds no file."""
         self.start(sweep_now=True)
         deadline = time.monotonic() + PATIENCE_S
-        while any((self.data / "spool").glob("*")):
-            assert time.monotonic() < deadline, f"left in the spool: {list((self.data / 'spool').rglob('*'))}"
+        while left := [path for path in (self.data / "spool").rglob("*") if path.is_file()]:
+            assert time.monotonic() < deadline, f"left in the spool: {left}"
             time.sleep(0.05)
         time.sleep(0.5)  # One more round of the sweep over the stored objects.
         self.stop()

@@ -31,7 +31,7 @@ IN_DOUBT = {"after:begin", "before:submit", "after:submit", "before:advance"}
 @pytest.fixture
 def stub(tmp_path: Path) -> Iterator[RunningStub]:
     running = RunningStub(tmp_path / "stub").start()
-    httpx2.post(f"{running.address}/admin/script", json={"finish_after_s": 0.3}).raise_for_status()
+    httpx2.post(f"{running.address}/admin/script", json={"finish_after_s": 1.0}).raise_for_status()
     yield running
     running.kill()
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mutoscope import logs
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.cli.serving import serve
 from mutoscope.settings import load_settings
@@ -63,7 +64,9 @@ async def main(data: Path, stub: str, can_be_asked: bool, sweep_now: bool) -> No
     async def ready(running: Running) -> None:
         print(json.dumps({"base_url": running.studio.base_url}), flush=True)
 
-    await serve(load_settings(data), ready, opened)
+    settings = load_settings(data)
+    logs.configure(settings)
+    await serve(settings, ready, opened)
 
 
 if __name__ == "__main__":
