@@ -88,6 +88,16 @@ async def test_a_commit_that_fails_fails_every_write_in_it_and_the_writer_lives_
     assert "three" in await engine.read(notes)
 
 
+async def test_a_commit_that_is_refused_leaves_no_transaction_behind(engine: Engine) -> None:
+    await engine.write(
+        lambda c: c.execute("CREATE TABLE pages (note REFERENCES notes (text) DEFERRABLE INITIALLY DEFERRED)").close()
+    )
+    with pytest.raises(StoreUnavailable, match="FOREIGN KEY"):  # found out by COMMIT, which leaves it open
+        await engine.write(lambda c: c.execute("INSERT INTO pages VALUES ('nowhere')").close())
+    await engine.write(note("next"))
+    assert await engine.read(notes) == ["next"]
+
+
 async def test_a_caller_who_went_away_does_not_stop_the_writer(engine: Engine) -> None:
     gone = asyncio.create_task(engine.write(note("gone")))
     await asyncio.sleep(0)
