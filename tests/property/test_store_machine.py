@@ -259,4 +259,4 @@ class Jobs(RuleBasedStateMachine):
 
 
 class TestAnyOrderOfStepsAndCrashesKeepsThePromises(Jobs.TestCase):
-    settings = settings(settings.get_profile("mutoscope"), max_examples=25, stateful_step_count=40)
+    settings = settings(settings.get_profile("mutoscope"), max_examples=12, stateful_step_count=40)
