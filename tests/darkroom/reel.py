@@ -24,6 +24,18 @@ def pixels(width: int, height: int, step: int = 0) -> np.ndarray[Any, np.dtype[n
     return sheet.astype(np.uint8)
 
 
+_pixels = pixels
+
+QUICK = {
+    "libx264": {"preset": "veryfast", "threads": "1"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    "libsvtav1": {"preset": "12"},
+}
+"""The encoders' quickest ways: the tests are about reading."""
+
+
 def film(
     path: Path,
     *,
@@ -40,7 +52,7 @@ def film(
 ) -> Path:
     """Write a film; its container follows the name. ``pts`` in frames, for uneven rates."""
     with av.open(str(path), "w", options=container or {}) as out:
-        stream = out.add_stream(codec, rate, options or {})
+        stream = out.add_stream(codec, rate, QUICK.get(codec, {}) | (options or {}))
         stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
         if rotation:
             stream.set_display_rotation(rotation)
@@ -64,9 +76,18 @@ def _silence(out: Any, audio: Any, seconds: float) -> None:
     out.mux(audio.encode(None))
 
 
-def still(path: Path, size: tuple[int, int] = (64, 36), *, orientation: int = 1, **options: Any) -> Path:
+def still(
+    path: Path,
+    size: tuple[int, int] = (64, 36),
+    *,
+    orientation: int = 1,
+    pixels: np.ndarray[Any, Any] | None = None,
+    **options: Any,
+) -> Path:
     """Write a picture; its format follows the name."""
-    image = pyvips.Image.new_from_array(pixels(*size)).copy(interpretation="srgb")
+    image = pyvips.Image.new_from_array(_pixels(*size) if pixels is None else pixels)
+    colour = image.copy(interpretation="srgb") if image.bands > 2 else image
+    image = colour.copy()
     if orientation != 1:
         image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     image.write_to_file(str(path), **options)
@@ -92,6 +113,44 @@ def png_header(width: int, height: int) -> bytes:
     """The beginning of a PNG that declares a size and brings no pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def pointing_elsewhere(film: Path, path: Path) -> Path:
+    """A film without samples whose index says that they are in another file, by an alias as old QuickTime wrote it."""
+    data = film.read_bytes()
+    name = film.name.encode()
+    name += b"\0" * (len(name) % 2)
+    where = str(film).replace("/", ":").encode()
+    where += b"\0" * (len(where) % 2)
+    alias = bytes(10) + bytes(28) + bytes(12) + bytes([len(film.name)]) + name.ljust(63, b"\0") + bytes(16)
+    alias += struct.pack(">hh", 1, 1) + bytes(16) + struct.pack(">HH", 2, len(where)) + where
+    alias += struct.pack(">HH", 0xFFFF, 0)
+    new = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
+    at = data.index(b"url ") - 4
+    grown = bytearray(data[:at] + new + data[at + 12 :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        start = grown.index(box) - 4
+        size = int.from_bytes(grown[start : start + 4], "big") + len(new) - 12
+        grown[start : start + 4] = size.to_bytes(4, "big")
+    path.write_bytes(grown)
+    return path
+
+
+def padded(film: Path, path: Path, size_bytes: int) -> Path:
+    """The same film with a hole of that many bytes at its end, in a box that players skip; it takes no disk."""
+    with path.open("wb") as out:
+        out.write(film.read_bytes() + struct.pack(">I4sQ", 1, b"free", size_bytes))
+        out.truncate(out.tell() - 16 + size_bytes)
+    return path
+
+
+def limited(pid: int) -> bool:
+    """Whether the address space of a process is limited."""
+    try:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    except OSError:
+        return False
+    return any(line.startswith("Max address space") and "unlimited" not in line for line in limits.splitlines())
 
 
 def mean_colour(data: np.ndarray[Any, Any]) -> tuple[float, ...]:

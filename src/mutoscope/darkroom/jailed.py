@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from mutoscope.darkroom import wire
 from mutoscope.darkroom.jail import Bounds
@@ -74,11 +75,13 @@ class JailedDarkroom:
 def _opened(path: Path, limits: MediaLimits) -> Generator[int]:
     """The file for reading, no link followed. Raises Unreadable when it is too large, DarkroomBroken when it is not there."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
         raise DarkroomBroken(f"The file cannot be read: {e.strerror}.") from e
     try:
         size = os.fstat(descriptor).st_size
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            raise DarkroomBroken("What should be developed is not a file.")
         if size > limits.size_bytes:
             raise Unreadable(f"The file has {size:,} bytes; at most {limits.size_bytes:,} are taken. Make it smaller.")
         yield descriptor

@@ -132,6 +132,8 @@ def _decode(descriptor: int, shape: Shape, found: Found, image: Any) -> None:
 
 def _refusal(e: pyvips.Error) -> Unreadable:
     said = str(e).lower()
-    if "memory" in said:
+    if any(
+        words in said for words in ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate")
+    ):
         return Unreadable(TOO_MUCH_MEMORY)
     return Unreadable(CUT_OFF if "premature" in said or "truncat" in said or "end of" in said else BROKEN)

@@ -52,7 +52,8 @@ def _channel(plane: _Plane, across: int, down: int) -> tuple[float, list[float],
     height, width = plane.shape
     columns = np.cos(np.pi / width * np.outer(np.arange(across), np.arange(width) + 0.5))
     rows = np.cos(np.pi / height * np.outer(np.arange(down), np.arange(height) + 0.5))
-    terms = rows @ plane @ columns.T / (width * height)
+    # What is left of a zero after rounding would otherwise decide a tie, differently on every processor.
+    terms = np.round(rows @ plane @ columns.T / (width * height), 12)
     kept = [float(terms[y, x]) for y in range(down) for x in range(across) if x * down < across * (down - y)]
     scale = max((abs(term) for term in kept[1:]), default=0.0)
     return kept[0], [0.5 + 0.5 / scale * term if scale else 0.0 for term in kept[1:]], scale
