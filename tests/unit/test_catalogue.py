@@ -1,0 +1,101 @@
+"""Reading the models: the package's, the operator's on top, and errors that say where and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from mutoscope.domain.catalogue import Price, validate
+from mutoscope.domain.errors import Invalid, UnknownModel
+from mutoscope.providers.catalogue import load_catalogue
+from mutoscope.providers.local.plan import MOTIONS
+
+MINE = """
+[[model]]
+id = "mine/film"
+provider = "mine"
+upstream = "v1"
+name = "Mine"
+description = "A model of my own."
+kind = "video"
+price = { per_second = 3 }
+
+[model.parameters]
+duration_s = { label = "Duration", type = "integer", default = 5, minimum = 1, maximum = 8 }
+"""
+
+
+def override(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "catalogue.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_package_offers_the_local_models_and_their_defaults_are_allowed():
+    models = [model for model in load_catalogue(None, ["local"]).models() if model.provider == "local"]
+    assert [model.id for model in models] == ["local/still", "local/drift", "local/dream"]
+    for model in models:
+        assert model.enabled
+        assert "not an AI model" in model.description
+        assert validate(model, {}).keys() == model.parameters.keys()
+
+
+def test_the_form_offers_the_moves_that_the_renderer_knows():
+    assert load_catalogue(None, ["local"]).get("local/drift").parameters["motion"].choices == MOTIONS
+
+
+def test_models_of_a_provider_that_is_off_are_listed_last_and_not_enabled(tmp_path: Path):
+    catalogue = load_catalogue(override(tmp_path, MINE), ["mine"])
+    assert catalogue.models()[0].id == "mine/film"
+    assert [model.enabled for model in catalogue.models()].count(True) == 1
+    assert not catalogue.get("local/still").enabled
+
+
+def test_an_entry_with_the_id_of_a_model_changes_the_keys_that_it_gives(tmp_path: Path):
+    text = '[[model]]\nid = "local/still"\nprice = { base = 7 }\n\n[[model]]\nid = "local/dream"\nenabled = false\n'
+    catalogue = load_catalogue(override(tmp_path, text), ["local"])
+    before = load_catalogue(None, ["local"])
+    assert catalogue.get("local/still").price == Price(base=7)
+    assert catalogue.get("local/still").parameters == before.get("local/still").parameters
+    assert not catalogue.get("local/dream").enabled
+    assert catalogue.get("local/drift") == before.get("local/drift")
+
+
+def test_an_override_that_is_not_there_is_no_error(tmp_path: Path):
+    catalogue = load_catalogue(tmp_path / "catalogue.toml", ["local"])
+    assert catalogue.models() == load_catalogue(None, ["local"]).models()
+
+
+def test_an_unknown_model_is_refused_with_those_that_there_are():
+    with pytest.raises(UnknownModel, match="local/still, local/drift, local/dream"):
+        load_catalogue(None, ["local"]).get("sora")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('per_second = 3', 'per_second = "3"'), r"mine/film: `price.per_second`: Expected `int`, got `str`"),
+        (('per_second = 3', 'per_second = 2.5'), r"mine/film: `price.per_second`: Expected `int`, got `float`"),
+        (('per_second = 3', 'per_second = -3'), r"mine/film: `price.per_second` is -3; it must be 0 or more"),
+        (('per_second = 3', 'per_secnod = 3'), r"no key `price.per_secnod`; remove it, or use one of: base, per_second"),
+        (('name = "Mine"', ''), r"mine/film: .*missing required field `name`; add it"),
+        (('kind = "video"', 'kind = "film"'), r"mine/film: `kind`: .*film"),
+        (('kind = "video"', 'kind = "video"\nfoo = 1'), r"mine/film: there is no key `foo`"),
+        (('default = 5', 'default = 9'), r"`parameters.duration_s.default` does not fit: must be from 1 to 8"),
+        (('minimum = 1', 'minimun = 1'), r"there is no key `parameters.duration_s.minimun`"),
+        (('id = "mine/film"', ''), r"model 1: give it an `id`"),
+        (('[[model]]', '[model]'), r"begins with \[\[model\]\]"),
+        (('[[model]]', '[[models]]'), r"no key 'models'"),
+        (('kind = "video"', 'kind = '), r"is not TOML .*line"),
+        (('price =', 'cancel_fee_percent = 101\nprice ='), r"`cancel_fee_percent` is 101; it must be from 0 to 100"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_file_entry_and_key(tmp_path: Path, change: tuple[str, str], complaint: str):
+    path = override(tmp_path, MINE.replace(*change, 1))
+    with pytest.raises(Invalid, match=complaint) as caught:
+        load_catalogue(path, ["local"])
+    assert str(path) in caught.value.detail
+
+
+def test_an_id_that_stands_twice_is_refused(tmp_path: Path):
+    with pytest.raises(Invalid, match="mine/film: the id is there twice"):
+        load_catalogue(override(tmp_path, MINE + MINE), ["local"])
