@@ -1,15 +1,15 @@
-"""A darkroom for each test."""
+"""One darkroom for all tests of a file, as a server has one; those of the jail kill theirs and have their own."""
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 
 from mutoscope.darkroom.jailed import JailedDarkroom
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def darkroom() -> AsyncIterator[JailedDarkroom]:
-    """Ended with the test."""
+    """Ended with the file's last test."""
     room = JailedDarkroom()
     yield room
     await room.close()

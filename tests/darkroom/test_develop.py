@@ -13,6 +13,9 @@ from mutoscope.darkroom import thumbhash
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.media import Variant
 
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
 STILLS = {Variant.POSTER, Variant.THUMB_SMALL, Variant.THUMB_MEDIUM, Variant.THUMB_LARGE}
 
 
@@ -25,6 +28,7 @@ def seen(path: Path) -> np.ndarray:
     ("size", "widths"),
     [((2000, 1000), (1920, 1280, 640, 320)), ((700, 500), (700, 700, 640, 320)), ((9, 5), (9, 9, 9, 9))],
 )
+@IN_ONE_LOOP
 async def test_thumbnails_are_never_larger_than_the_original(
     darkroom: JailedDarkroom, tmp_path: Path, size: tuple[int, int], widths: tuple[int, ...]
 ) -> None:
@@ -38,6 +42,7 @@ async def test_thumbnails_are_never_larger_than_the_original(
         assert derived.width / derived.height == pytest.approx(size[0] / size[1], rel=0.15)
 
 
+@IN_ONE_LOOP
 async def test_a_very_tall_picture_fits_into_webp(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     developed = await darkroom.develop(reel.still(tmp_path / "a.png", (100, 20_000)), tmp_path, reel.LIMITS)
     assert developed.facts.height == 20_000
@@ -45,6 +50,7 @@ async def test_a_very_tall_picture_fits_into_webp(darkroom: JailedDarkroom, tmp_
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.avif", "a.gif", "a.mp4", "a.webm"])
+@IN_ONE_LOOP
 async def test_the_same_input_gives_the_same_bytes(darkroom: JailedDarkroom, tmp_path: Path, name: str) -> None:
     film = name in ("a.mp4", "a.webm")
     make = reel.film if film else reel.still
@@ -61,6 +67,7 @@ async def test_the_same_input_gives_the_same_bytes(darkroom: JailedDarkroom, tmp
     assert results[0] == results[1]
 
 
+@IN_ONE_LOOP
 async def test_a_picture_that_lies_on_its_side_is_set_upright(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     halves = np.zeros((40, 60, 3), np.uint8)
     halves[:, :30] = (255, 0, 0)
@@ -73,6 +80,7 @@ async def test_a_picture_that_lies_on_its_side_is_set_upright(darkroom: JailedDa
 
 
 @pytest.mark.parametrize("rotation", [90, -90, 180])
+@IN_ONE_LOOP
 async def test_a_film_that_lies_on_its_side_is_set_upright(
     darkroom: JailedDarkroom, tmp_path: Path, rotation: int
 ) -> None:
@@ -88,6 +96,7 @@ async def test_a_film_that_lies_on_its_side_is_set_upright(
     assert black.mean() < 40
 
 
+@IN_ONE_LOOP
 async def test_colours_of_another_space_become_srgb_and_metadata_goes(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     red = pyvips.Image.new_from_array(np.full((50, 50, 3), (255, 0, 0), np.uint8)).copy(interpretation="srgb")
     wide = red.icc_transform("p3", input_profile="srgb")
@@ -102,6 +111,7 @@ async def test_colours_of_another_space_become_srgb_and_metadata_goes(darkroom: 
         assert b"alice" not in derived.path.read_bytes()
 
 
+@IN_ONE_LOOP
 async def test_what_is_transparent_stays_so(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     clear = np.zeros((30, 40, 4), np.uint8)
     clear[:, :20] = (0, 255, 0, 255)
@@ -114,6 +124,7 @@ async def test_what_is_transparent_stays_so(darkroom: JailedDarkroom, tmp_path: 
     assert width > height
 
 
+@IN_ONE_LOOP
 async def test_grey_and_deep_pictures_are_taken(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     for name, dtype, value in (("grey.png", np.uint8, 128), ("deep.png", np.uint16, 128 * 257)):
         path = reel.still(tmp_path / name, pixels=np.full((20, 30, 1), value, dtype))
@@ -122,6 +133,7 @@ async def test_grey_and_deep_pictures_are_taken(darkroom: JailedDarkroom, tmp_pa
         assert reel.mean_colour(seen(poster.path)) == pytest.approx((128, 128, 128), abs=2)
 
 
+@IN_ONE_LOOP
 async def test_the_poster_of_a_film_that_fades_in_is_not_black(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     dark, bright = np.zeros((36, 64, 3), np.uint8), reel.pixels(64, 36)
     shots = [dark] * 6 + [bright] * 30 + [dark] * 12
@@ -131,6 +143,7 @@ async def test_the_poster_of_a_film_that_fades_in_is_not_black(darkroom: JailedD
 
 
 @pytest.mark.parametrize("size", [(64, 36), (1280, 720)])
+@IN_ONE_LOOP
 async def test_the_colours_of_a_film_come_through(
     darkroom: JailedDarkroom, tmp_path: Path, size: tuple[int, int]
 ) -> None:

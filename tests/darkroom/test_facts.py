@@ -11,6 +11,9 @@ from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import DarkroomBroken, Unreadable
 from mutoscope.domain.media import Kind
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
 PICTURES = [
     ("a.jpg", "image/jpeg", "jpeg"),
     ("a.png", "image/png", "png"),

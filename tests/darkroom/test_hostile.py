@@ -19,6 +19,9 @@ from mutoscope.darkroom import film, sniff
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import MediaLimits, Unreadable
 
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
 PLAYLISTS = {
     "ffconcat": "ffconcat version 1.0\nfile {secret}\n",
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n",
@@ -35,6 +38,7 @@ PLAYLISTS = {
 
 
 @pytest.mark.parametrize("kind", PLAYLISTS)
+@IN_ONE_LOOP
 async def test_text_that_names_other_files_is_refused(
     darkroom: JailedDarkroom, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +132,7 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@IN_ONE_LOOP
 async def test_a_hostile_file_is_refused_with_a_sentence(darkroom: JailedDarkroom, tmp_path: Path, name: str) -> None:
     path = tmp_path / "upload.png"
     path.write_bytes(HOSTILE[name](tmp_path))
@@ -153,6 +158,7 @@ def whole(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@IN_ONE_LOOP
 async def test_a_file_cut_off_at_any_tenth_is_refused(darkroom: JailedDarkroom, tmp_path: Path, name: str) -> None:
     data = whole(tmp_path, name).read_bytes()
     cut = tmp_path / f"cut{Path(name).suffix}"
@@ -167,6 +173,7 @@ async def test_a_file_cut_off_at_any_tenth_is_refused(darkroom: JailedDarkroom, 
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@IN_ONE_LOOP
 async def test_bytes_changed_at_random_never_break_the_darkroom(
     darkroom: JailedDarkroom, tmp_path: Path, name: str, rng: random.Random
 ) -> None:
@@ -184,6 +191,7 @@ async def test_bytes_changed_at_random_never_break_the_darkroom(
                 continue
 
 
+@IN_ONE_LOOP
 async def test_limits_are_kept_before_anything_is_decoded(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     picture = reel.still(tmp_path / "a.png", (100, 100))
     shot = reel.film(tmp_path / "a.mp4", frames=48)
@@ -199,6 +207,7 @@ async def test_limits_are_kept_before_anything_is_decoded(darkroom: JailedDarkro
     assert (await darkroom.inspect(shot, exact)).frames == 48
 
 
+@IN_ONE_LOOP
 async def test_a_film_that_hides_its_length_is_measured(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     data = bytearray(reel.film(tmp_path / "a.mp4", frames=48).read_bytes())
     for name, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
@@ -209,6 +218,7 @@ async def test_a_film_that_hides_its_length_is_measured(darkroom: JailedDarkroom
         await darkroom.inspect(tmp_path / "b.mp4", msgspec.structs.replace(reel.LIMITS, duration_s=1.5))
 
 
+@IN_ONE_LOOP
 async def test_a_picture_with_something_behind_it_is_only_a_picture(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     path = reel.still(tmp_path / "a.jpg")
     path.write_bytes(path.read_bytes() + b"<script>alert(1)</script>" + zipped(tmp_path))
@@ -217,6 +227,7 @@ async def test_a_picture_with_something_behind_it_is_only_a_picture(darkroom: Ja
     assert not [f for f in developed.files.values() if b"script" in f.path.read_bytes()]
 
 
+@IN_ONE_LOOP
 async def test_a_jpeg_of_very_many_scans_is_refused(darkroom: JailedDarkroom, tmp_path: Path) -> None:
     data = reel.still(tmp_path / "a.jpg", (640, 640), interlace=True).read_bytes()
     last = data.rindex(b"\xff\xda")

@@ -45,6 +45,14 @@ def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+async def darkroom() -> AsyncIterator[JailedDarkroom]:
+    """A darkroom of the test's own."""
+    room = JailedDarkroom()
+    yield room
+    await room.close()
+
+
+@pytest.fixture
 async def stopped(darkroom: JailedDarkroom, long_film: Path) -> AsyncIterator[tuple[asyncio.Task[object], int]]:
     """A job, and its child, which stands still in the middle of it."""
     job: asyncio.Task[object] = asyncio.create_task(darkroom.inspect(long_film, reel.LIMITS))

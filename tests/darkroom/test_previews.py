@@ -13,6 +13,9 @@ from darkroom import reel
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.media import Variant
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
 CUE = re.compile(
     r"(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\nstoryboard#xywh=(\d+),(\d+),(\d+),(\d+)\n"
 )
