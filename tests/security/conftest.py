@@ -1,5 +1,5 @@
 """The same house as the tests of the web front have."""
 
-from web.conftest import darkroom, house
+from web.conftest import darkroom, house, lasting
 
-__all__ = ["darkroom", "house"]
+__all__ = ["darkroom", "house", "lasting"]

@@ -37,7 +37,7 @@ from mutoscope.web.app import create_app
 
 BASE = "http://studio.example"
 OUR_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
-TOKEN_KEY = "a key that only tests know, long enough"
+TOKEN_KEY = "a key that only tests know, and long enough for every algorithm that they try"
 GRANTED = 1_000
 WINDOW_MS = HOUR
 PASSWORD = "correct horse battery"

@@ -120,6 +120,8 @@ def refused_from(error: Exception) -> Refused:
         return error
     if isinstance(error, msgspec.ValidationError):
         return invalid_body(error)
+    if isinstance(error, RecursionError):
+        return Invalid("The body is nested too deeply.", {"body": "is nested too deeply"})
     if isinstance(error, TooMuch):
         return TooLarge("The file is larger than this address takes.")
     if isinstance(error, tuple(UNAVAILABLE)):
