@@ -35,7 +35,8 @@ serve: $(VENV)/.runtime  ## start the studio
 	@$(BIN)/mutoscope serve
 
 demo: $(VENV)/.runtime  ## start the studio and make a picture and two films in it
-	@$(BIN)/mutoscope serve --demo
+	@MUTOSCOPE_PORT=$${MUTOSCOPE_PORT:-0} MUTOSCOPE_DATA_DIR=$${MUTOSCOPE_DATA_DIR:-mutoscope-demo} \
+		$(BIN)/mutoscope serve --demo
 
 test: $(VENV)/.test  ## run the tests (set SEED=n to repeat a random run)
 	@$(BIN)/python -m pytest -n 2 $(if $(SEED),--seed=$(SEED)) tests
