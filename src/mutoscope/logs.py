@@ -9,9 +9,9 @@ import structlog
 from mutoscope.settings import Settings
 
 
-def configure(settings: Settings) -> None:
-    """Set up logging for this process; what libraries log goes the same way, from warnings up."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+def configure(settings: Settings, at_least: int = logging.NOTSET) -> None:
+    """Set up logging for this process, from ``at_least`` up; what libraries log goes the same way, from warnings up."""
+    level = max(logging.getLevelNamesMapping()[settings.log_level.upper()], at_least)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

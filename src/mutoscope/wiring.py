@@ -3,18 +3,19 @@
 import os
 import secrets as dice
 import socket
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from litestar.types import ASGIApp
+from litestar import Litestar
 from msgspec import structs
 
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import MediaLimits
 from mutoscope.domain.catalogue import SEED_MAX
+from mutoscope.domain.errors import Invalid
 from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
 from mutoscope.domain.ids import HOUR, SECOND, Ids, SystemClock
 from mutoscope.providers.catalogue import Catalogue, load_catalogue
@@ -31,6 +32,7 @@ from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.settings import Settings
 from mutoscope.spool import Spool
+from mutoscope.store.port import StoreUnavailable
 from mutoscope.store.sqlite import open_sqlite
 from mutoscope.web.app import create_app
 from mutoscope.worker.context import Numbers, Worker
@@ -49,7 +51,7 @@ class Running:
     """A studio that is open. ``worker`` is started by whoever wants jobs to go on here."""
 
     studio: Studio
-    app: ASGIApp
+    app: Litestar
     worker: Loop
     parts: AsyncExitStack
 
@@ -69,6 +71,13 @@ async def open_studio(
     if missing := settings.unsupported():
         raise CannotOpen(" ".join(missing))
     data = _data_folder(settings)
+    with _in_words():
+        return await _put_together(settings, data, base_url, providers, numbers or Numbers())
+
+
+async def _put_together(
+    settings: Settings, data: Path, base_url: str, providers: Mapping[str, Provider] | None, numbers: Numbers
+) -> Running:
     async with AsyncExitStack() as parts:
         clock = SystemClock()
         store = await open_sqlite(data / DATABASE, clock)
@@ -88,7 +97,7 @@ async def open_studio(
             providers=chosen,
             clock=clock,
             media_limits=_limits(settings, settings.max_result_bytes),
-            numbers=_numbers(settings, numbers or Numbers()),
+            numbers=_numbers(settings, numbers),
             deadlines={**STAGE_DEADLINES_MS, State.OUTCOME_UNKNOWN: settings.unknown_release_hours * HOUR},
             model_name=lambda id: catalogue.get(id).name,
             leftovers=(Spool(data / LOCAL),),
@@ -155,7 +164,21 @@ def _data_folder(settings: Settings) -> Path:
         raise CannotOpen(
             f"The data folder {settings.data_dir} cannot be made: {e.strerror}. Set MUTOSCOPE_DATA_DIR to one that can."
         ) from e
+    if not os.access(settings.data_dir, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        raise CannotOpen(
+            f"The data folder {settings.data_dir} cannot be written by this account: mend its owner and permissions,"
+            " or set MUTOSCOPE_DATA_DIR to another folder."
+        )
     return settings.data_dir
+
+
+@contextmanager
+def _in_words() -> Generator[None]:
+    """Whatever keeps a part from being opened, as CannotOpen."""
+    try:
+        yield
+    except (StoreUnavailable, Invalid, OSError) as e:
+        raise CannotOpen(str(e)) from e
 
 
 def _if_there(path: Path) -> Path | None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx2
 
-from mutoscope.cli.serving import short_path, socket_path
+from mutoscope.cli.doors import address, operator_socket, short_path
 from mutoscope.settings import Settings
 from mutoscope.web.operator import create_operator_app
 from mutoscope.wiring import open_studio
 
 TIMEOUT_S = 60.0
+GONE = "The studio stopped answering. What it had accepted is kept, and goes on when it runs again."
 
 
 class Failed(Exception):
@@ -28,8 +29,8 @@ class Failed(Exception):
 class Client:
     """Requests to a studio, as its operator or as one person."""
 
-    def __init__(self, http: httpx2.AsyncClient, runs_elsewhere: bool) -> None:
-        self._http, self.runs_elsewhere = http, runs_elsewhere
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
 
     async def get(self, path: str, **params: Any) -> Any:
         """A JSON answer. Raises Failed."""
@@ -46,7 +47,10 @@ class Client:
         return str(answer["name"])
 
     async def _send(self, method: str, path: str, **more: Any) -> Any:
-        response = await self._http.request(method, path, **more)
+        try:
+            response = await self._http.request(method, path, **more)
+        except httpx2.TransportError as e:
+            raise Failed(0, "gone", GONE) from e
         if response.is_success:
             return response.json() if response.content else None
         raise _failed(response.status_code, response.headers, response.content)
@@ -62,27 +66,35 @@ def _failed(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
 
 @asynccontextmanager
 async def studio_client(settings: Settings, work: bool = False) -> AsyncGenerator[Client]:
-    """A client to the studio of that data folder, whether it runs or not; with ``work`` jobs go on in either case."""
-    path = socket_path(settings)
-    if path.exists():
+    """A client to the studio of that data folder, whether it runs or not; with ``work`` jobs go on in either case.
+
+    Raises CannotOpen, SettingsError.
+    """
+    path = operator_socket(settings)
+    if path is not None:
         with short_path(path) as name:
             async with _http(httpx2.AsyncHTTPTransport(uds=name), "http://localhost") as http:
-                try:
-                    await http.get("/operator/")
-                except httpx2.ConnectError:
-                    path.unlink(missing_ok=True)  # Left behind by a studio that was killed.
-                else:
-                    yield Client(http, runs_elsewhere=True)
+                if await _answers(http):
+                    yield Client(http)
                     return
-    running = await open_studio(settings)
+    running = await open_studio(settings, address(settings, settings.port))
     try:
         if work:
             running.worker.start()
         app = create_operator_app(running.studio, running.app)
         async with _http(httpx2.ASGITransport(app=app), running.studio.base_url) as http:  # pyright: ignore[reportArgumentType]  # ASGI under another name
-            yield Client(http, runs_elsewhere=False)
+            yield Client(http)
     finally:
         await running.close()
+
+
+async def _answers(http: httpx2.AsyncClient) -> bool:
+    """Whether somebody listens. A socket that was left behind by a kill is replaced by the next `serve`."""
+    try:
+        await http.get("/operator/")
+    except httpx2.TransportError:
+        return False
+    return True
 
 
 def _http(transport: httpx2.AsyncBaseTransport, base_url: str) -> httpx2.AsyncClient:

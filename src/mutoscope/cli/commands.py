@@ -1,30 +1,27 @@
 """The commands. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no studio can be opened, 130 interrupted."""
 
-import asyncio
 import json
+import logging
 import secrets
+import signal
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
-import uvloop
 
-from mutoscope import __version__, logs
+from mutoscope import __version__
 from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
+from mutoscope.cli.doctor import examine, line
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
-from mutoscope.cli.serving import PortTaken
 from mutoscope.cli.serving import serve as run_server
-from mutoscope.domain.errors import Refused
-from mutoscope.settings import Settings, SettingsError, load_settings
-from mutoscope.wiring import CannotOpen, Running
-
-REFUSED, NO_STUDIO = 1, 3
+from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, Group, Shell
+from mutoscope.settings import Settings
+from mutoscope.wiring import Running
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder (MUTOSCOPE_DATA_DIR).")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON, without progress bars.")
 @click.version_option(__version__, prog_name="mutoscope")
@@ -34,75 +31,42 @@ def main(context: click.Context, data: Path | None, as_json: bool) -> None:
     context.obj = Shell(data, as_json)
 
 
-class Shell:
-    """What every command shares: the data folder, and how to answer."""
-
-    def __init__(self, data: Path | None, as_json: bool) -> None:
-        self.data, self.as_json = data, as_json
-
-    def settings(self) -> Settings:
-        """The settings. Exits with NO_STUDIO and a sentence when they do not hold together."""
-        try:
-            return load_settings(self.data)
-        except SettingsError as e:
-            self.fail(NO_STUDIO, "settings", str(e))
-
-    def answer(self, data: Any, text: str) -> None:
-        """The result on standard output: for a program or for a person."""
-        click.echo(json.dumps(data, ensure_ascii=False) if self.as_json else text)
-
-    def fail(self, exit_code: int, code: str, detail: str) -> NoReturn:
-        """Say why on standard error, and exit."""
-        click.echo(
-            json.dumps({"error": {"code": code, "detail": detail}}) if self.as_json else f"mutoscope: {detail}",
-            err=True,
-        )
-        sys.exit(exit_code)
-
-    def run(self, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run something asynchronous; every refusal ends in one line and an exit code."""
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(action())
-        except Failed as e:
-            self.fail(REFUSED, e.code, e.detail)
-        except Refused as e:
-            self.fail(REFUSED, e.code, e.detail)
-        except (CannotOpen, PortTaken, SettingsError) as e:
-            self.fail(NO_STUDIO, "cannot_open", str(e))
-        except KeyboardInterrupt:
-            sys.exit(130)
-
-    def ask(self, action: Callable[[Client], Coroutine[Any, Any, None]], work: bool = False) -> None:
-        """Run something against the studio, the running one or one opened for this."""
-        settings = self.settings()
-
-        async def go() -> None:
-            async with studio_client(settings, work) as client:
-                await action(client)
-
-        self.run(go)
-
-
 @main.command()
 @click.option("--demo", is_flag=True, help="Also make a picture and two films to look at.")
 @click.pass_obj
 def serve(shell: Shell, demo: bool) -> None:
     """Start the studio: web pages, REST interface and worker."""
-    settings = shell.settings()
-    logs.configure(settings)
+    settings = shell.settings(log_from=logging.NOTSET)
 
     async def ready(running: Running) -> None:
-        studio = running.studio
-        click.echo(f"Mutoscope {__version__} is at {studio.base_url} (data in {settings.data_dir.absolute()})")
+        await _welcome(shell, settings, running)
         if demo:
-            async with studio_client(settings) as client:
-                await run_demo(client)
-        elif secret := await studio.accounts.set_up_secret():
-            click.echo(f"Make the administrator's account at {studio.base_url}/set-up?secret={secret}")
-        click.echo("Stop with Ctrl-C.")
+            await _show(shell, settings)
 
-    shell.run(lambda: run_server(settings, ready))
+    if shell.run(lambda: run_server(settings, ready)) == signal.SIGINT:
+        sys.exit(INTERRUPTED)
+
+
+async def _welcome(shell: Shell, settings: Settings, running: Running) -> None:
+    studio, data = running.studio, settings.data_dir.absolute()
+    secret = await studio.accounts.set_up_secret()
+    set_up = f"{studio.base_url}/set-up?secret={secret}" if secret else None
+    lines = [f"Mutoscope {__version__} is at {studio.base_url} (data in {data})", *settings.unused()]
+    lines += [f"Make the administrator's account at {set_up}"] if set_up else []
+    shell.answer(
+        {"version": __version__, "base_url": studio.base_url, "data": str(data), "set_up": set_up},
+        "\n".join([*lines, "Stop with Ctrl-C."]),
+    )
+
+
+async def _show(shell: Shell, settings: Settings) -> None:
+    try:
+        async with studio_client(settings) as client:
+            await run_demo(client, shell)
+    except Failed as e:
+        shell.complain(
+            e.code, f"The demo did not come to its end: {e.detail} The studio goes on; start it again to retry."
+        )
 
 
 @main.command()
@@ -211,6 +175,8 @@ def user() -> None:
 def user_create(shell: Shell, name: str, role: str, password_stdin: bool) -> None:
     """Make an account."""
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    if password == "":
+        raise click.UsageError("--password-stdin was given, and there is no password on standard input.")
 
     async def go(client: Client) -> None:
         made = await client.post("/operator/people", {"name": name, "role": role, "password": password})
@@ -253,19 +219,9 @@ def tokens_grant(shell: Shell, name: str, amount: int, memo: str, reference: str
 @click.pass_obj
 def doctor(shell: Shell, ledger: bool) -> None:
     """Check every part, one line each, with the remedy where one fails."""
-
-    async def go(client: Client) -> None:
-        findings = await client.get("/operator/checkup", only_ledger=ledger)
-        shell.answer(findings, "\n".join(map(_finding, findings)))
-        if not all(finding["good"] for finding in findings):
-            sys.exit(REFUSED)
-
-    shell.ask(go)
-
-
-def _finding(finding: Any) -> str:
-    line = f"{'ok  ' if finding['good'] else 'FAIL'}  {finding['part']}: {finding['says']}"
-    return line + (f"\n      {finding['remedy']}" if finding["remedy"] else "")
+    findings, exit_code = examine(shell, ledger)
+    shell.answer(findings, "\n".join(map(line, findings)))
+    sys.exit(exit_code)
 
 
 @main.command()

@@ -6,20 +6,20 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
-from pathlib import Path
+from contextlib import AsyncExitStack
 
 import uvicorn
 
+from mutoscope.cli.doors import PortTaken, address, listen, listen_for_operator, socket_path
 from mutoscope.settings import Settings
 from mutoscope.web.operator import create_operator_app
 from mutoscope.wiring import Running, open_studio
 
 GRACE_S = 5
-SOCKET_PATH_BYTES = 100
+"""How long requests may go on when the studio is asked to stop; the worker has a grace of its own beside it."""
 
-
-class PortTaken(Exception):
-    """Another program listens there."""
+Ready = Callable[[Running], Awaitable[None]]
+Open = Callable[..., Awaitable[Running]]
 
 
 class _Server(uvicorn.Server):
@@ -27,61 +27,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Two servers share this process: the signals are handled once, in `serve`."""
         yield
-
-
-def socket_path(settings: Settings) -> Path:
-    """Where the operator's socket is: in the data folder."""
-    return settings.data_dir.absolute() / "operator.sock"
-
-
-@contextlib.contextmanager
-def short_path(path: Path) -> Generator[str]:
-    """A name of the socket that fits into the 107 bytes that Linux allows, however long the data folder's is."""
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A listening TCP socket. Raises PortTaken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as e:
-        listener.close()
-        raise PortTaken(
-            f"Cannot listen on {settings.host} port {settings.port}: {e.strerror}. Set MUTOSCOPE_PORT (0 takes any free one)."
-        ) from e
-    listener.listen(2048)
-    return listener
-
-
-def address(settings: Settings, listener: socket.socket) -> str:
-    """How people reach this studio."""
-    if settings.base_url:
-        return settings.base_url.rstrip("/")
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  # names, not a bind
-    return f"http://{host}:{listener.getsockname()[1]}"
-
-
-def _operator_listener(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        with short_path(path) as name:
-            listener.bind(name)
-    finally:
-        os.umask(before)
-    listener.listen(64)
-    return listener
 
 
 def _server(app: object, settings: Settings) -> _Server:
@@ -103,50 +48,83 @@ def _server(app: object, settings: Settings) -> _Server:
     )
 
 
-async def serve(
-    settings: Settings,
-    ready: Callable[[Running], Awaitable[None]],
-    open_: Callable[..., Awaitable[Running]] = open_studio,
-) -> None:
-    """Run the studio until SIGINT or SIGTERM. ``ready`` is awaited beside it once both doors are open."""
-    listener = listen(settings)
-    running = await open_(settings, address(settings, listener))
-    path = socket_path(settings)
-    operator = _operator_listener(path)
-    servers = [
-        (_server(running.app, settings), listener),
-        (_server(create_operator_app(running.studio, running.app), settings), operator),
-    ]
+async def serve(settings: Settings, ready: Ready, open_: Open = open_studio) -> int:
+    """Run the studio until SIGINT or SIGTERM; returns which of them it was. A second one ends the process at once.
+
+    ``ready`` is awaited beside it once both doors are open; what it raises ends the studio. Raises CannotOpen,
+    SettingsError.
+    """
+    with _signals() as stopped:
+        async with AsyncExitStack() as doors:
+            listener = await _listen(settings, open_)
+            doors.callback(listener.close)
+            running = await open_(settings, address(settings, listener.getsockname()[1]))
+            doors.push_async_callback(running.close)
+            path = socket_path(settings)
+            operator = listen_for_operator(path)
+            doors.callback(path.unlink, missing_ok=True)
+            servers = {
+                _server(running.app, settings): listener,
+                _server(create_operator_app(running.studio, running.app), settings): operator,
+            }
+            return await _until(stopped, running, servers, ready)
+
+
+async def _listen(settings: Settings, open_: Open) -> socket.socket:
     try:
-        running.worker.start()
-        await _until_stopped(servers, lambda: ready(running))
-    finally:
-        path.unlink(missing_ok=True)
-        await running.close()
+        return listen(settings)
+    except PortTaken:
+        # Where this same studio runs already, that is the better sentence: opening it says so.
+        await (await open_(settings)).close()
+        raise
 
 
-async def _until_stopped(servers: list[tuple[_Server, socket.socket]], ready: Callable[[], Awaitable[None]]) -> None:
-    def stop() -> None:
-        for server, _ in servers:
-            # A second signal means: at once.
-            server.force_exit = server.should_exit
-            server.should_exit = True
-
+@contextlib.contextmanager
+def _signals() -> Generator[asyncio.Future[int]]:
+    """A future of the first signal. The second ends the process as a kill would, which loses nothing."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(number: int) -> None:
+        if stopped.done():
+            os._exit(128 + number)
+        stopped.set_result(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            serving = [tasks.create_task(server.serve(sockets=[listener])) for server, listener in servers]
-            beside = tasks.create_task(_when_open(servers, ready))
-            await asyncio.gather(*serving)
-            beside.cancel()
+        yield stopped
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 
-async def _when_open(servers: list[tuple[_Server, socket.socket]], ready: Callable[[], Awaitable[None]]) -> None:
-    while not all(server.started for server, _ in servers):  # noqa: ASYNC110  # uvicorn has no event for it
+async def _until(
+    stopped: asyncio.Future[int], running: Running, servers: dict[_Server, socket.socket], ready: Ready
+) -> int:
+    """Serve until ``stopped``, or until something breaks; then end requests and work side by side."""
+
+    def look(done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None and not stopped.done():
+            stopped.set_exception(error)
+
+    serving = [asyncio.ensure_future(server.serve(sockets=[listener])) for server, listener in servers.items()]
+    beside = asyncio.ensure_future(_when_open(list(servers), running, ready))
+    for task in (*serving, beside):
+        task.add_done_callback(look)
+    running.worker.start()
+    try:
+        return await stopped
+    finally:
+        beside.cancel()
+        running.app.state.streams.close()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving, beside, running.worker.stop(), return_exceptions=True)
+
+
+async def _when_open(servers: list[_Server], running: Running, ready: Ready) -> None:
+    while not all(server.started for server in servers):  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0.01)
-    await ready()
+    await ready(running)

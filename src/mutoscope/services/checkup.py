@@ -1,6 +1,7 @@
 """Is everything well? One finding for each part, with the remedy where it is not."""
 
 import asyncio
+import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +15,9 @@ from mutoscope.store.port import StoreUnavailable
 LOW_BYTES = 1_000_000_000
 CLOCK_EARLIEST_S = 1_780_000_000
 """Before this program was written (May 2026): a clock that says less is wrong."""
+
+
+LOOK = "Look at the disk and the data folder's permissions."
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +35,23 @@ async def check_up(studio: Studio, data: Path) -> list[Finding]:
         await _store(studio),
         await ledger(studio),
         await _blobs(studio),
-        _disk(data),
         _models(studio),
         await asyncio.to_thread(_jail, studio),
-        _clock(),
+        *machine(data),
     ]
+
+
+def machine(data: Path) -> list[Finding]:
+    """What can be told without opening the studio: the disk of the data folder, and the clock."""
+    return [_disk(data), _clock()]
 
 
 async def ledger(studio: Studio) -> Finding:
     """Whether every balance is the sum of its entries."""
-    found = await studio.store.ledger.proof()
+    try:
+        found = await studio.store.ledger.proof()
+    except StoreUnavailable as e:
+        return Finding(part="ledger", good=False, says=str(e), remedy=LOOK)
     return Finding(
         part="ledger",
         good=not found,
@@ -54,9 +65,7 @@ async def _store(studio: Studio) -> Finding:
         await studio.store.ping()
         totals = await studio.stats.totals()
     except StoreUnavailable as e:
-        return Finding(
-            part="database", good=False, says=str(e), remedy="Look at the disk and the data folder's permissions."
-        )
+        return Finding(part="database", good=False, says=str(e), remedy=LOOK)
     jobs = sum(totals.generations.values())
     return Finding(part="database", good=True, says=f"{totals.people} people, {jobs} jobs, {totals.items} items")
 
@@ -70,11 +79,12 @@ async def _blobs(studio: Studio) -> Finding:
 
 
 def _disk(data: Path) -> Finding:
-    free = shutil.disk_usage(data).free
+    there = next(folder for folder in (data.absolute(), *data.absolute().parents) if os.access(folder, os.F_OK))
+    free = shutil.disk_usage(there).free
     return Finding(
         part="disk",
         good=free >= LOW_BYTES,
-        says=f"{free / 1e9:.1f} GB free",
+        says=f"{free / 1e9:.1f} GB free at {there}",
         remedy="" if free >= LOW_BYTES else "Free some space: jobs wait when the disk is full.",
     )
 

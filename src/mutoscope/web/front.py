@@ -3,6 +3,7 @@ and one line in the log without query string, token or prompt.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -70,7 +71,9 @@ class Front:
         template = str(scope.get("path_template") or "unmatched")
         self._observe(scope["method"], template, status, seconds)
         path = scope.get("raw_path", b"").decode("ascii", "replace")
-        log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))
+        # Pages, pictures and polls that went well would drown the rest.
+        level = logging.DEBUG if scope["method"] in ("GET", "HEAD") and 0 < status < 400 else logging.INFO
+        log.log(level, "request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))
 
 
 class _Answer:

@@ -112,6 +112,7 @@ def create_operator_app(studio: Studio, rest: ASGIApp) -> ASGIApp:
         state=State({"studio": studio}),
         exception_handlers=exception_handlers,
         openapi_config=None,
+        logging_config=None,
     )
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
