@@ -168,6 +168,13 @@ async def test_a_program_with_a_bearer_or_nothing_needs_no_origin(lasting: House
         assert (await client.post("/api/quotes", json={"model": "local/dream"})).status_code == 200
 
 
+async def test_a_strange_cookie_of_another_program_does_not_hide_ours(lasting: House) -> None:
+    ours = await lasting.session(lasting.alice)
+    for strange in ('a={"b": [1,2]}', "a=b c=d", "=", "a@b=c", 'x="'):
+        async with lasting.client({"Cookie": f"{strange}; {ours}; y=z"}) as client:
+            assert (await client.get("/api/me")).status_code == 200, strange
+
+
 async def test_a_cookie_of_no_session_is_held_to_the_same_rule(lasting: House) -> None:
     async with lasting.client({"Cookie": "mutoscope_session=made-up"}) as client:
         assert code(await client.post("/api/quotes", json={"model": "local/dream"})) == (403, "cross_site")

@@ -72,23 +72,46 @@ async def test_what_nobody_expected_shows_no_detail(lasting: House, monkeypatch:
     assert "secret" not in answer.text
 
 
+class Log:
+    """Keeps what is logged, as text."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def info(self, *said: object, **more: object) -> None:
+        self.said += f"{said} {more}\n"
+
+    log = error = info
+
+
 async def test_the_log_holds_no_query_no_token_no_password_and_no_prompt(
-    lasting: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lasting: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
+    log = Log()
+    monkeypatch.setattr("mutoscope.web.front.log", log)
+    monkeypatch.setattr("mutoscope.web.problems.log", log)
     token = lasting.bearer(lasting.alice)
     async with lasting.client(token) as client:
         await client.get("/api/media", params={"q": "secret-query"})
         await client.post("/api/quotes", json={"model": "local/dream", "prompt": "secret-prompt"})
         monkeypatch.setattr(lasting.store.people, "by_name", broken)
         await client.post("/api/auth/sign-in", json={"name": "alice", "password": "secret-password"})
-    said = "".join(capsys.readouterr())
-    assert "/api/media" in said
-    assert "broken" in said
+    assert "/api/media" in log.said
+    assert "broken" in log.said
     for secret in ("secret-query", "secret-prompt", "secret-password", token["Authorization"][7:]):
-        assert secret not in said
+        assert secret not in log.said
+
+
+async def test_head_is_get_without_the_content(lasting: House) -> None:
+    async with lasting.client() as client:
+        for path in ("/api/models", "/", "/healthz", "/api/nothing"):
+            head, get = await client.head(path), await client.get(path)
+            assert (head.status_code, head.content) == (get.status_code, b""), path
+            assert head.headers["content-length"] == get.headers["content-length"], path
+        assert (await client.head("/api/events")).status_code == 405
 
 
 async def test_a_refused_upload_gets_to_read_why_though_it_was_still_sending(lasting: House) -> None:

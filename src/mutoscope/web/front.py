@@ -35,6 +35,9 @@ GUARDS: tuple[tuple[bytes, bytes], ...] = (
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Asked for by machines that know an address and no name; they tell nothing."""
 
+OWN_HEAD = ("/media/", "/api/events")
+"""Routes that answer HEAD themselves, or that never end; everywhere else it is GET without the content (RFC 9110, 9.3.2)."""
+
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 2.0
 
@@ -55,9 +58,11 @@ class Front:
             return
         answer = _Answer(scope, receive, send)
         began = time.perf_counter()
+        head = scope["method"] == "HEAD" and not scope["path"].startswith(OWN_HEAD)
+        scope = HTTPScope(**{**scope, "method": "GET"}) if head else scope
         try:
             if self._right_host(scope):
-                await self._app(scope, answer.receive, answer.send)
+                await self._app(scope, answer.receive, answer.send_head if head else answer.send)
             else:
                 await _refuse_host(answer.send)
         finally:
@@ -107,6 +112,10 @@ class _Answer:
             await self._linger()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+    async def send_head(self, message: Message) -> None:
+        """The same without the content."""
+        await self.send({**message, "body": b""} if message["type"] == "http.response.body" else message)  # pyright: ignore[reportArgumentType]
 
     async def _linger(self) -> None:
         """Take in, and throw away, some of a body that was refused: closing at once would reset the connection, and the
