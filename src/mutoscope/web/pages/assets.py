@@ -4,6 +4,7 @@ import hashlib
 from importlib import resources
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from mutoscope.domain.errors import NotFound
 
@@ -33,7 +34,7 @@ def address(name: str) -> str:
 
 
 @get("/assets/{digest:str}/{name:str}", include_in_schema=False, sync_to_thread=False)
-def asset(digest: str, name: str) -> Response[bytes]:
+def asset(digest: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """One file. An address of another version gives today's file, and is not kept."""
     content = FILES.get(name)
     if content is None:

@@ -17,6 +17,7 @@ from mutoscope.services.categories import Group
 from mutoscope.services.generate import Quote, Wish
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import ItemView
+from mutoscope.web.pages.template import Blanks
 
 Fields = Mapping[str, str]
 
@@ -34,14 +35,13 @@ class Composer(msgspec.Struct, frozen=True, kw_only=True):
     offers: Sequence[Offer]
     chosen: str
     groups: Sequence[Group]
-    typed: Fields
+    typed: Blanks
     tokens: int
     key: str
-    wrong: Mapping[str, str] = {}
-    said: str = ""
-    source: ItemView | None = None
+    wrong: Blanks
+    said: str
+    source: ItemView | None
     visibility: Visibility
-    seed_max: int = SEED_MAX
 
 
 def usable(studio: Studio) -> list[Model]:
@@ -68,6 +68,8 @@ def wish_from(model: Model, fields: Fields, groups: Sequence[Group], has_upload:
         wrong["seed"] = f"must be a whole number from 0 to {SEED_MAX}"
     if visibility and visibility not in {v.value for v in Visibility}:
         wrong["visibility"] = "choose one of the three"
+    if model.image == "required" and not (has_upload or fields.get("source_media")):
+        wrong["image"] = f"{model.name} starts from a picture: choose one"
     if wrong:
         raise Invalid("The order cannot be taken like this.", wrong)
     takes_source = model.image != "no" and not has_upload
@@ -120,7 +122,7 @@ async def compose(
     groups, model = studio.categories.groups, chosen_model(studio, fields)
     offers = [Offer(model=m, quote=await studio.generate.quote(Wish(model=m.id, prompt="?"))) for m in usable(studio)]
     try:
-        tokens = (await studio.generate.quote(wish_from(model, fields, groups, False))).tokens
+        tokens = (await studio.generate.quote(wish_from(model, fields, groups, has_upload=True))).tokens
     except Invalid:
         # A prompt that is still missing says nothing about the price; neither does a field that is marked as wrong.
         tokens = next(offer.quote.tokens for offer in offers if offer.model.id == model.id)
@@ -128,10 +130,10 @@ async def compose(
         offers=offers,
         chosen=model.id,
         groups=groups,
-        typed=fields,
+        typed=Blanks(fields),
         tokens=tokens,
         key=secrets.token_urlsafe(16),
-        wrong=wrong or {},
+        wrong=Blanks(wrong or {}),
         said=said,
         source=source,
         visibility=Visibility(fields.get("visibility") or studio.policy.default_visibility),

@@ -71,7 +71,7 @@ async def _show(
 ) -> Response[str]:
     studio = studio_of(request)
     wrong = wrong_fields(error) if isinstance(error, Invalid) else {}
-    said = error.detail if error else ""
+    said = "" if error is None else "Nothing was ordered. Look at what is marked." if wrong else error.detail
     if picture_lost and "image" not in wrong:
         wrong["image"] = "Choose the picture again: browsers do not keep it."
     source = await _source_item(request, fields.get("source_media", ""))

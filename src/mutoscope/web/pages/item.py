@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from mutoscope.domain.errors import Conflict, Invalid
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
@@ -46,7 +47,7 @@ async def _show(
 
 
 @get("/m/{id:str}")
-async def item(request: Asked, id: str) -> Response[str]:
+async def item(request: Asked, id: FromPath[str]) -> Response[str]:
     """The page of an item, for whoever may know of it."""
     studio, viewer = studio_of(request), viewer_of(request)
     found = await studio.gallery.get(viewer, id)
@@ -70,7 +71,7 @@ def _changes(typed: dict[str, str], item: Media) -> Changes:
 
 
 @post("/m/{id:str}")
-async def edit(request: Asked, id: str) -> Response[str] | Response[None]:
+async def edit(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
     """Change title, description, tags and visibility."""
     signed_in(request)
     studio, viewer, typed = studio_of(request), viewer_of(request), await fields_of(request)
@@ -87,7 +88,7 @@ async def edit(request: Asked, id: str) -> Response[str] | Response[None]:
 
 
 @post("/m/{id:str}/trash")
-async def discard(request: Asked, id: str) -> Response[None]:
+async def discard(request: Asked, id: FromPath[str]) -> Response[None]:
     """Put it in the trash."""
     signed_in(request)
     await studio_of(request).gallery.discard(viewer_of(request), id)
@@ -95,7 +96,7 @@ async def discard(request: Asked, id: str) -> Response[None]:
 
 
 @post("/m/{id:str}/restore")
-async def restore(request: Asked, id: str) -> Response[None]:
+async def restore(request: Asked, id: FromPath[str]) -> Response[None]:
     """Take it out of the trash."""
     signed_in(request)
     await studio_of(request).gallery.restore(viewer_of(request), id)

@@ -1,6 +1,7 @@
 """One job: its card by itself, cancel, retry."""
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from mutoscope.domain.errors import WrongState
 from mutoscope.web.pages.create import job_card
@@ -10,13 +11,13 @@ from mutoscope.web.security import Asked, studio_of
 
 
 @get("/jobs/{id:str}")
-async def job(request: Asked, id: str) -> Response[str]:
+async def job(request: Asked, id: FromPath[str]) -> Response[str]:
     """The card that our scripts put in the place of an older one."""
     return await job_card(request, id)
 
 
 @post("/jobs/{id:str}/cancel")
-async def cancel(request: Asked, id: str) -> Response[str] | Response[None]:
+async def cancel(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
     """Ask for the job to be stopped; one that has ended meanwhile is shown as it is."""
     studio, person = studio_of(request), signed_in(request)
     try:
@@ -27,7 +28,7 @@ async def cancel(request: Asked, id: str) -> Response[str] | Response[None]:
 
 
 @post("/jobs/{id:str}/retry")
-async def retry(request: Asked, id: str) -> Response[str] | Response[None]:
+async def retry(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
     """Order the same again; a second press gives the same new job."""
     studio, person = studio_of(request), signed_in(request)
     again, _ = await studio.generate.retry(person, id, f"retry:{id}")

@@ -21,6 +21,14 @@ ENV = Environment(
 GLOBALS: dict[str, Any] = {"words": words, "asset": address}
 ENV.globals.update(GLOBALS)
 
+
+class Blanks(dict[str, Any]):
+    """What was typed, or what is wrong, by field: blank where there is nothing."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 FRAGMENT = "x-fragment"
 """Sent by our scripts, which want a page's inner part alone."""
 
@@ -39,7 +47,8 @@ async def note_cursor(request: Asked) -> None:
 
 def html(template: str, status: int = 200, **context: Any) -> Response[str]:
     """An answer without the frame's own facts."""
-    text = ENV.get_template(template).render(context)
+    blank = {name: Blanks(value) for name, value in context.items() if name in ("typed", "wrong", "chosen")}
+    text = ENV.get_template(template).render(context | blank)
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=dict(HEADERS))
 
 

@@ -1,0 +1,187 @@
+"""Pages as they leave the server: who sees what, what a refusal looks like, and nothing that the policy would stop."""
+
+import re
+
+import httpx2
+import pytest
+
+import journey
+from mutoscope.domain.media import Visibility
+from mutoscope.domain.people import Person
+from web.house import OUR_PAGE, PASSWORD, House
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BROWSER = {"Accept": "text/html", **OUR_PAGE}
+INLINE = re.compile(r"<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=|javascript:|data:", re.IGNORECASE)
+
+
+async def browser(house: House, person: Person) -> dict[str, str]:
+    """Headers of that person's browser."""
+    return {**BROWSER, "Cookie": await house.session(person)}
+
+
+def fine(page: httpx2.Response, status: int = 200) -> str:
+    """The text of a page that is whole, private, and holds nothing that the security policy forbids."""
+    assert page.status_code == status, page.text
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "private, no-store"
+    assert page.text.rstrip().endswith("</html>")
+    assert INLINE.search(page.text) is None
+    return page.text
+
+
+async def test_every_page_is_whole_for_its_owner(house: House) -> None:
+    item = await house.published(house.alice)
+    async with house.client(await browser(house, house.alice)) as client:
+        for path in ("/", "/gallery", "/library", "/library/trash", "/create", f"/create?from={item.id}", "/tokens",
+                     "/account", f"/m/{item.id}", "/sign-in", "/register", "/set-up"):  # fmt: skip
+            fine(await client.get(path))
+
+
+@pytest.mark.parametrize("path", ["/create", "/library", "/library/trash", "/tokens?cursor=x", "/account"])
+async def test_what_is_ones_own_asks_a_stranger_to_sign_in_and_goes_on_there(house: House, path: str) -> None:
+    async with house.client(BROWSER) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/sign-in?next=" + path.replace("/", "%2F").replace("?", "%3F").replace(
+        "=", "%3D"
+    )
+
+
+@pytest.mark.parametrize("visibility", [Visibility.UNLISTED, Visibility.PRIVATE])
+async def test_what_is_not_public_stands_in_its_owners_library_alone(house: House, visibility: Visibility) -> None:
+    item = await house.published(house.alice, visibility)
+    async with house.client(await browser(house, house.bob)) as client:
+        assert item.id not in fine(await client.get("/"))
+        assert item.id not in fine(await client.get("/library"))
+        seen = await client.get(f"/m/{item.id}")
+        fine(seen, 404 if visibility is Visibility.PRIVATE else 200)
+        assert "og:image" not in seen.text
+    async with house.client(await browser(house, house.alice)) as client:
+        assert item.id in fine(await client.get("/library"))
+
+
+async def test_a_locked_items_page_and_card_withhold_what_came_from_the_prompt(house: House) -> None:
+    item = await house.published(house.alice, prompt="a secret garden", unlock_price=5, placeholder="c2VjcmV0aGFzaA==")
+    async with house.client(await browser(house, house.bob)) as client:
+        for path in ("/", f"/m/{item.id}"):
+            page = fine(await client.get(path))
+            assert "Locked film" in page
+            assert "5 tokens" in page
+            for hidden in ("secret garden", "c2VjcmV0aGFzaA", f"/media/{item.id}", f"/create?from={item.id}"):
+                assert hidden not in page, (path, hidden)
+        assert "secret garden" not in fine(await client.get(f"/create?from={item.id}"))
+
+
+async def test_what_people_type_never_becomes_markup(house: House) -> None:
+    nasty = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    item = await house.published(house.alice, prompt=nasty, title=nasty, description=nasty)
+    async with house.client(await browser(house, house.alice)) as client:
+        paths = ("/", f"/m/{item.id}", f"/create?from={item.id}", f"/create?prompt={nasty}", f"/?q={nasty}", f"/sign-in?next={nasty}", f"/sign-in?link={nasty}", f"/set-up?secret={nasty}")  # fmt: skip
+        for path in paths:
+            page = (await client.get(path)).text
+            assert "<script>alert" not in page, path
+            assert "<img src=x" not in page, path
+
+
+async def test_a_one_time_link_is_not_used_up_by_looking_at_it(house: House) -> None:
+    secret = await house.studio.accounts.sign_in_secret(house.alice)
+    async with house.client(BROWSER) as client:
+        for _ in range(2):
+            assert secret in fine(await client.get(f"/sign-in?link={secret}"))
+        used = await client.post("/sign-in/link", data={"secret": secret, "next": "/library"})
+        assert (used.status_code, used.headers["location"]) == (303, "/library")
+        client.cookies.clear()
+        again = fine(await client.post("/sign-in/link", data={"secret": secret}), 401)
+        assert "was used or has expired" in again
+
+
+async def test_a_form_that_another_site_sent_is_refused_as_a_page(house: House) -> None:
+    item = await house.published(house.alice)
+    foreign = {**await browser(house, house.alice), "Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    async with house.client(foreign) as client:
+        assert "by another site" in fine(await client.post(f"/m/{item.id}/trash"), 403)
+    kept = await house.store.media.get(item.id)
+    assert kept is not None
+    assert kept.trashed_at is None
+
+
+async def test_only_the_owner_edits_and_throws_away(house: House) -> None:
+    item = await house.published(house.alice)
+    async with house.client(await browser(house, house.bob)) as client:
+        page = fine(await client.get(f"/m/{item.id}"))
+        assert "Put in the trash" not in page
+        fine(await client.post(f"/m/{item.id}/trash"), 403)
+        fine(await client.post(f"/m/{item.id}", data={"title": "Mine now"}), 403)
+    async with house.client(await browser(house, house.alice)) as client:
+        assert "Mine now" not in fine(await client.get(f"/m/{item.id}"))
+
+
+async def test_an_edit_of_an_older_version_keeps_the_words_and_overwrites_nothing(house: House) -> None:
+    item = await house.published(house.alice)
+    async with house.client(await browser(house, house.alice)) as client:
+        first = await client.post(f"/m/{item.id}", data={"title": "First", "version": str(item.version)})
+        assert first.headers["location"] == f"/m/{item.id}?done=saved"
+        late = fine(await client.post(f"/m/{item.id}", data={"title": "Second", "version": str(item.version)}), 409)
+        assert "Your words are still here" in late
+        assert 'value="Second"' in late
+        assert "<h1>First</h1>" in late
+
+
+async def test_a_job_that_failed_says_why_and_that_the_tokens_are_back(house: House) -> None:
+    job = await journey.failed(house.store, house.alice, house.clock.now())
+    async with house.client(await browser(house, house.alice)) as client:
+        card = await client.get(f"/jobs/{job.id}")
+        assert journey.BROKE.message in card.text
+        assert "Your tokens are back." in card.text
+        assert f'action="/jobs/{job.id}/retry"' in card.text
+    async with house.client(await browser(house, house.bob)) as client:
+        fine(await client.get(f"/jobs/{job.id}"), 404)
+
+
+async def test_the_button_pressed_twice_orders_once(house: House) -> None:
+    order = {"model": "local/still", "prompt": "Once", "shown": "1", "key": "the-key-of-this-form"}
+    async with house.client(await browser(house, house.alice)) as client:
+        parts = {name: (None, text) for name, text in order.items()}
+        answers = [await client.post("/create", files=parts) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert (await house.balance(house.alice)).held == 1
+
+
+async def test_nothing_is_ordered_for_more_than_the_button_said(house: House) -> None:
+    order = {"model": "local/dream", "prompt": "Dear", "shown": "1"}
+    async with house.client(await browser(house, house.alice)) as client:
+        asked = fine(await client.post("/create", files={name: (None, text) for name, text in order.items()}), 400)
+    assert "This costs 10 tokens, not 1 as the button said" in asked
+    assert "Generate <span data-price>· 10 tokens</span>" in asked
+    assert ">Dear</textarea>" in asked
+    assert (await house.balance(house.alice)).held == 0
+
+
+async def test_an_order_that_the_balance_does_not_cover_keeps_the_form(house: House) -> None:
+    dora = await house.studio.accounts.register("dora", PASSWORD)
+    order = {
+        "model": "local/dream",
+        "prompt": "Too dear",
+        "local/dream:duration_s": "10",
+        "local/dream:size": "1920x1080",
+    }
+    async with house.client(await browser(house, dora)) as client:
+        for _ in range(2):
+            await client.post("/create", files={name: (None, text) for name, text in order.items()})
+        assert (await house.balance(dora)).available == 20
+        page = fine(await client.post("/create", files={name: (None, text) for name, text in order.items()}), 402)
+    assert "This costs 40 tokens and 20 are available" in page
+    assert ">Too dear</textarea>" in page
+
+
+async def test_old_addresses_of_assets_still_work_and_new_ones_are_kept_for_ever(house: House) -> None:
+    async with house.client(BROWSER) as client:
+        [current] = set(re.findall(r"/assets/\w+/studio\.js", (await client.get("/")).text))
+        kept, old = await client.get(current), await client.get("/assets/000000000000/studio.js")
+        assert "immutable" in kept.headers["cache-control"]
+        assert old.headers["cache-control"] == "no-cache"
+        assert kept.content == old.content
+        assert (await client.get("/assets/x/..%2f..%2fapp.py")).status_code == 404
