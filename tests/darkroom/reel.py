@@ -144,15 +144,6 @@ def padded(film: Path, path: Path, size_bytes: int) -> Path:
     return path
 
 
-def limited(pid: int) -> bool:
-    """Whether the address space of a process is limited."""
-    try:
-        limits = Path(f"/proc/{pid}/limits").read_text()
-    except OSError:
-        return False
-    return any(line.startswith("Max address space") and "unlimited" not in line for line in limits.splitlines())
-
-
 def mean_colour(data: np.ndarray[Any, Any]) -> tuple[float, ...]:
     """The average of each channel."""
     return tuple(float(value) for value in data.reshape(-1, data.shape[-1]).mean(axis=0))
