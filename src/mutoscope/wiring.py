@@ -11,6 +11,7 @@ from pathlib import Path
 from litestar import Litestar
 from msgspec import structs
 
+from mutoscope import __version__
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import MediaLimits
@@ -24,6 +25,7 @@ from mutoscope.providers.port import Provider
 from mutoscope.secrets import Secrets, load_secrets
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
+from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
@@ -40,6 +42,7 @@ from mutoscope.worker.loop import Loop
 
 DATABASE, MEDIA, SPOOL, LOCAL = "mutoscope.db", "media", "spool", "local"
 """What is where in the data folder."""
+LAYOUT = Layout(database=DATABASE, media=MEDIA, files=("secrets/*", "catalogue.toml", "categories.toml"))
 
 
 class CannotOpen(Exception):
@@ -53,6 +56,7 @@ class Running:
     studio: Studio
     app: Litestar
     worker: Loop
+    backup: Backup
     parts: AsyncExitStack
 
     async def close(self) -> None:
@@ -106,7 +110,13 @@ async def _put_together(
         studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
         token = settings.metrics_token
         app = create_app(studio, token.get_secret_value() if token else None)
-        return Running(studio=studio, app=app, worker=loop, parts=parts.pop_all())
+        backup = Backup(store, worker.blobs, data, LAYOUT, __version__)
+        return Running(studio=studio, app=app, worker=loop, backup=backup, parts=parts.pop_all())
+
+
+async def verify(folder: Path) -> Verified:
+    """Look whether a backup is whole. Raises Invalid, Unavailable, StoreUnavailable, BlobsUnavailable."""
+    return await verify_backup(folder, lambda path: open_sqlite(path, SystemClock()), FolderBlobs, LAYOUT)
 
 
 def _studio(

@@ -5,6 +5,7 @@ Either way it speaks the same requests to the same application, so there is one 
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from json import loads as decode
 from typing import Any
 
 import httpx2
@@ -39,6 +40,17 @@ class Client:
     async def post(self, path: str, json: Any = None, **more: Any) -> Any:
         """A JSON answer. Raises Failed."""
         return await self._send("POST", path, json=json, **more)
+
+    async def lines(self, path: str, json: Any) -> AsyncGenerator[Any, None]:
+        """An answer of lines of JSON, as they come. Raises Failed."""
+        try:
+            async with self._http.stream("POST", path, json=json) as response:
+                if not response.is_success:
+                    raise _failed(response.status_code, response.headers, await response.aread())
+                async for line in response.aiter_lines():
+                    yield decode(line)
+        except httpx2.TransportError as e:
+            raise Failed(0, "gone", GONE) from e
 
     async def become(self, name: str | None) -> str:
         """Go on as that person (without a name: the first administrator); returns the name."""
@@ -81,7 +93,7 @@ async def studio_client(settings: Settings, work: bool = False) -> AsyncGenerato
     try:
         if work:
             running.worker.start()
-        app = create_operator_app(running.studio, running.app)
+        app = create_operator_app(running.studio, running.backup, running.app)
         async with _http(httpx2.ASGITransport(app=app), running.studio.base_url) as http:  # pyright: ignore[reportArgumentType]  # ASGI under another name
             yield Client(http)
     finally:

@@ -15,8 +15,9 @@ from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
 from mutoscope.cli.doctor import examine, line
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
+from mutoscope.cli.saving import back_up, describe_backup, look_at
 from mutoscope.cli.serving import serve as run_server
-from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, Group, Shell
+from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, REFUSED, Group, Shell
 from mutoscope.settings import Settings
 from mutoscope.wiring import Running
 
@@ -221,6 +222,26 @@ def doctor(shell: Shell, ledger: bool) -> None:
     """Check every part, one line each, with the remedy where one fails."""
     findings, exit_code = examine(shell, ledger)
     shell.answer(findings, "\n".join(map(line, findings)))
+    sys.exit(exit_code)
+
+
+@main.command()
+@click.argument("target", type=click.Path(path_type=Path, file_okay=False, resolve_path=True))
+@click.option("--verify", is_flag=True, help="Then open the copy, and look at every file in it.")
+@click.pass_obj
+def backup(shell: Shell, target: Path, verify: bool) -> None:
+    """Copy everything into a folder that a studio can be started on; run again, it copies what is new."""
+    exit_code = 0
+
+    async def go(client: Client) -> None:
+        nonlocal exit_code
+        with progress_bar(quiet=shell.as_json) as progress:
+            manifest = await back_up(client, target, progress)
+            verified = await look_at(target, progress) if verify else None
+        shell.answer({"manifest": manifest, "verified": verified}, describe_backup(manifest, verified))
+        exit_code = REFUSED if verified and verified["wrong"] else 0
+
+    shell.ask(go)
     sys.exit(exit_code)
 
 

@@ -65,7 +65,7 @@ async def serve(settings: Settings, ready: Ready, open_: Open = open_studio) -> 
             doors.callback(path.unlink, missing_ok=True)
             servers = {
                 _server(running.app, settings): listener,
-                _server(create_operator_app(running.studio, running.app), settings): operator,
+                _server(create_operator_app(running.studio, running.backup, running.app), settings): operator,
             }
             return await _until(stopped, running, servers, ready)
 

@@ -77,8 +77,10 @@ class Backup:
     def __init__(self, store: Store, blobs: Blobs, data: Path, layout: Layout, version: str) -> None:
         self._store, self._blobs, self._data, self._layout, self._version = store, blobs, data, layout, version
 
-    async def run(self, target: Path, now: Millis) -> Manifest:
+    async def run(self, target: Path, now: Millis, report: Callable[[int], None] = lambda _: None) -> Manifest:
         """Copy everything into ``target``, while work goes on; run again it goes on where it stopped.
+
+        ``report`` is told after each object how many bytes of objects are there now.
 
         Raises Invalid for a folder inside the data folder, Unavailable when ``target`` cannot be written or is full,
         StoreUnavailable, BlobsUnavailable.
@@ -95,6 +97,7 @@ class Backup:
                 if written is not None and not await self._is_sound(info.key, written):
                     damaged.append(info.key)
                 copied, counts, sizes = copied + (written is not None), counts + 1, sizes + info.size_bytes
+                report(sizes)
             files = await asyncio.to_thread(self._copy_files, target)
             manifest = Manifest(
                 format=FORMAT,

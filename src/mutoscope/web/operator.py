@@ -4,7 +4,11 @@ The socket carries the whole REST interface too: the command line gets a token f
 person, through the same rights as everyone.
 """
 
+import asyncio
 import secrets
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from litestar import Litestar, get, post
@@ -12,13 +16,17 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mutoscope import __version__
+from mutoscope.domain.ids import Millis
 from mutoscope.domain.people import Person, Role
 from mutoscope.services import checkup
+from mutoscope.services.backup import Backup
 from mutoscope.services.checkup import Finding
 from mutoscope.services.studio import Studio
-from mutoscope.web.problems import exception_handlers
+from mutoscope.web.problems import exception_handlers, problem_of, refused_from
+from mutoscope.web.streaming import ByteStream
 
 PREFIX = "/operator"
+SAY_EVERY_S = 0.5
 
 
 class NewPerson(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +59,12 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     reference: str
     memo: str = ""
+
+
+class NewBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder on this machine to copy everything to, as a whole path."""
+
+    target: Path
 
 
 async def _administrator(studio: Studio) -> Person:
@@ -104,12 +118,47 @@ async def examine(state: State, only_ledger: bool = False) -> list[Finding]:
     return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
-def create_operator_app(studio: Studio, rest: ASGIApp) -> ASGIApp:
+@post("/backups", status_code=200)
+async def back_up(data: NewBackup, state: State) -> ASGIApp:
+    """Copy everything to a folder. The answer is lines of JSON: ``bytes`` and ``of`` while it goes on; at the end the
+    ``manifest``, or the ``error`` as problem details.
+    """
+    studio: Studio = state.studio
+    total = (await studio.stats.totals()).stored_bytes
+    lines = _copying(state.backup, data.target, studio.clock.now(), total)
+    return ByteStream(200, {"Content-Type": "application/x-ndjson"}, lines)
+
+
+async def _copying(backup: Backup, target: Path, now: Millis, total: int) -> AsyncGenerator[bytes, None]:
+    there = 0
+
+    def report(size_bytes: int) -> None:
+        nonlocal there
+        there = size_bytes
+
+    copying = asyncio.create_task(backup.run(target, now, report))
+    try:
+        while not copying.done():
+            yield _line({"bytes": there, "of": total})
+            await asyncio.wait({copying}, timeout=SAY_EVERY_S)
+        yield _line({"manifest": copying.result()})
+    except Exception as e:  # the answer has begun: its last line says how it ended
+        yield _line({"error": problem_of(refused_from(e))})
+    finally:
+        copying.cancel()
+        await asyncio.wait({copying})
+
+
+def _line(content: Any) -> bytes:
+    return msgspec.json.encode(content) + b"\n"
+
+
+def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIApp:
     """The application behind the operator's socket: these routes, and the whole REST interface beside them."""
     own = Litestar(
-        [about, make_person, issue_token, sign_in_link, give_tokens, examine],
+        [about, make_person, issue_token, sign_in_link, give_tokens, examine, back_up],
         path=PREFIX,
-        state=State({"studio": studio}),
+        state=State({"studio": studio, "backup": backup}),
         exception_handlers=exception_handlers,
         openapi_config=None,
         logging_config=None,
