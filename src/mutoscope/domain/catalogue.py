@@ -1,6 +1,8 @@
 """Models as data: what one takes, what it makes, what it costs. Read from TOML by `providers.catalogue`."""
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Literal
 
 import msgspec
@@ -86,21 +88,27 @@ def _complaint(parameter: Parameter, value: Any) -> str | None:
         return None if value in parameter.choices else "choose one of: " + ", ".join(parameter.choices)
     if parameter.type == "boolean":
         return None if isinstance(value, bool) else "must be true or false"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         return "must be a number"
     if parameter.type == "integer" and int(value) != value:
         return "must be a whole number"
-    low, high = parameter.minimum, parameter.maximum
+    low, high, step = parameter.minimum, parameter.maximum, parameter.step
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         return f"must be from {low:g} to {high:g}" if low is not None and high is not None else "is out of range"
+    if step and (Fraction(str(value)) - Fraction(str(low or 0))) % Fraction(str(step)):
+        return f"must go in steps of {step:g}"
     return None
 
 
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
 def price_each(model: Model, parameters: Mapping[str, Any]) -> int:
-    """Whole tokens for one result, rounded up."""
-    tokens = model.price.base + model.price.per_second * int(parameters.get("duration_s") or 0)
+    """Whole tokens for one result, rounded up once, at the end; a part of a second is paid as that part."""
+    duration_s = Fraction(str(parameters.get("duration_s") or 0))  # the decimal that was typed, not its nearest float
     percent = model.price.size_percent.get(str(parameters.get("size") or parameters.get("aspect_ratio") or ""), 100)
-    return -(-tokens * percent // 100)
+    return math.ceil((model.price.base + model.price.per_second * duration_s) * percent / 100)
 
 
 def cancel_fee(model: Model, price: int) -> int:

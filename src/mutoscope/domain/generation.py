@@ -208,9 +208,9 @@ def shown_progress(generation: Generation, now: Millis) -> tuple[float | None, L
     if generation.state in {State.FETCHING, State.DEVELOPING}:
         return 0.99, "provider"
     if generation.progress is not None:
-        return min(generation.progress, 0.99), "provider"
+        return min(max(generation.progress, 0.0), 0.99), "provider"
     if generation.submitted_at is not None and generation.state not in TERMINAL and generation.pinned.typical_ms:
-        return min((now - generation.submitted_at) / generation.pinned.typical_ms, 0.95), "estimate"
+        return min(max(now - generation.submitted_at, 0) / generation.pinned.typical_ms, 0.95), "estimate"
     return None, None
 
 

@@ -179,13 +179,12 @@ def is_key(text: str) -> bool:
 
 def title_from(prompt: str, kind: Kind) -> str:
     """A title made from a prompt: its first clause, cut at a word; a plain name where there is no prompt."""
-    clause = re.split(r"[.;:!?\n]|,\s", " ".join(prompt.split(" ")).strip(), maxsplit=1)[0]
-    clause = " ".join(clause.split())
+    clauses = (" ".join(clause.split()) for clause in re.split(r"[.;:!?]+(?=\s|$)|\n|,\s", prompt))
+    clause = next((clause for clause in clauses if re.search(r"\w", clause)), "")
     if not clause:
         return "Untitled picture" if kind is Kind.IMAGE else "Untitled film"
-    if len(clause) > TITLE_CHARS:
-        clause = clause[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip() + "…"
-    return clause[0].upper() + clause[1:]
+    title = clause[0].upper() + clause[1:]  # first, as some letters become two
+    return title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip() + "…"
 
 
 def description_from(prompt: str, kind: Kind, model_name: str) -> str:

@@ -24,8 +24,12 @@ TERM_CHARS = 64
 CJK = r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUNS = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])[^\W_])+(?:['’](?:(?![{CJK}])[^\W_])+)*")
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What no database takes as text: NUL, and halves of characters."""
+
 FIELDS = ("kind", "model", "provider", "tag", "category", "owner", "orientation")
-"""Fields that are terms; ``before``, ``after``, ``longer`` and ``shorter`` are bounds."""
+"""Fields that are terms."""
+BOUNDS = ("after", "before", "longer", "shorter")
 
 
 def words(text: str) -> list[str]:
@@ -49,7 +53,7 @@ def field(name: str, value: str) -> str:
     >>> field("tag", "Film Noir")
     'tag:film-noir'
     """
-    return f"{name}:" + "-".join(unicodedata.normalize("NFKC", value).casefold().split())[:TERM_CHARS]
+    return f"{name}:" + "-".join(_NO_TEXT.sub("", unicodedata.normalize("NFKC", value)).casefold().split())[:TERM_CHARS]
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +129,7 @@ def parse(text: str, sort: Sort = "newest") -> Query:
     Words must all be there; ``-word`` must not; ``word*`` matches a beginning; ``tag:noir``, ``kind:video``,
     ``owner:alice``, ``model:local/dream``, ``category:...``, ``orientation:portrait`` match fields;
     ``after:2026-11-01``, ``before:2026-12-01``, ``longer:5`` and ``shorter:10`` (seconds) are bounds. What is none of
-    these is read as words. Raises Invalid when it is too long or a bound is no date or number.
+    these is read as words. Raises Invalid when it is too long, or a bound is excluded or is no date or number.
     """
     if len(text) > QUERY_CHARS:
         raise Invalid(f"A search may have {QUERY_CHARS} characters.", {"q": "too long"})
@@ -135,6 +139,8 @@ def parse(text: str, sort: Sort = "newest") -> Query:
     bounds: dict[str, float | int] = {}
     for minus, name, quoted, bare in _TOKEN.findall(text):
         name, value = name.lower(), quoted or bare
+        if minus and name in BOUNDS:
+            raise Invalid("A bound cannot be excluded: turn it around.", {"q": f"write {name}: without the minus"})
         if name in ("after", "before"):
             bounds[name] = day(value, "q")
         elif name in ("longer", "shorter"):
