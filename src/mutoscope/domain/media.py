@@ -143,6 +143,8 @@ EXTENSIONS = {
     "image/gif": "gif",
     "video/mp4": "mp4",
     "video/webm": "webm",
+    "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
     "text/vtt": "vtt",
 }
 

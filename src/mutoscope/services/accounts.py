@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import msgspec
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from mutoscope.domain.errors import Conflict, Forbidden, SignInNeeded, WrongCredentials
 from mutoscope.domain.ids import DAY, HOUR, Clock, Ids, Millis
@@ -234,5 +234,5 @@ class Accounts:
         async with self._hashing:
             try:
                 return await asyncio.to_thread(HASHER.verify, hashed, password[:1000])
-            except (VerifyMismatchError, InvalidHashError):
+            except (VerificationError, InvalidHashError):
                 return False

@@ -24,7 +24,10 @@ class Tokens:
         return await self._store.ledger.statement(person.id, cursor, limit)
 
     async def grant(self, by: Person, to_name: str, amount: int, reference: str, memo: str = "") -> Balance:
-        """New tokens for a person, by an administrator. The same ``reference`` grants once, however often it is sent."""
+        """New tokens for a person, by an administrator. The same ``reference`` grants once, however often it is sent.
+
+        Raises IdempotencyMismatch when it was used for another amount or person.
+        """
         _must_administer(by)
         return await self.grant_as_operator(to_name, amount, reference, memo or f"Granted by {by.name}")
 

@@ -165,7 +165,10 @@ class Ledger(Protocol):
     """Tokens."""
 
     async def post(self, entry: Entry) -> bool:
-        """Append an entry (grant, adjust). False when (kind, reference) was booked before. Raises NotEnoughTokens."""
+        """Append an entry (grant, adjust). False when the same (kind, reference) was booked before.
+
+        Raises IdempotencyMismatch when that was for another amount or person, NotEnoughTokens.
+        """
         ...
 
     async def balance(self, person_id: str) -> Balance:
@@ -329,6 +332,13 @@ class Store(Protocol):
     people: People
     events: Events
     stats: Stats
+
+    def revision(self) -> int | None:
+        """A number for all that can be read now. While it stays the same, what was read after asking for it is exact.
+
+        None: not known now (a commit is under way, or other processes write too), so nothing that was read may be kept.
+        """
+        ...
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store answers."""

@@ -8,7 +8,7 @@ import cast
 import journey
 from cast import NOON
 from mutoscope.domain import ledger
-from mutoscope.domain.errors import Invalid, NotEnoughTokens
+from mutoscope.domain.errors import IdempotencyMismatch, Invalid, NotEnoughTokens
 from mutoscope.domain.generation import State
 from mutoscope.domain.ledger import Balance
 from mutoscope.domain.people import Person
@@ -25,6 +25,18 @@ async def test_a_grant_is_booked_once(store: Store, alice: Person) -> None:
     assert await store.ledger.post(gift) is True
     assert await store.ledger.post(gift) is False
     assert await store.ledger.balance(alice.id) == Balance(available=150, held=0)
+
+
+async def test_a_reference_that_was_used_for_another_amount_or_person_is_refused(
+    store: Store, alice: Person, bob: Person
+) -> None:
+    before = await store.ledger.balance(bob.id)
+    await store.ledger.post(cast.grant(alice, 5, "march"))
+    for entry in (cast.grant(alice, 6, "march"), cast.grant(bob, 5, "march")):
+        with pytest.raises(IdempotencyMismatch):
+            await store.ledger.post(entry)
+    assert await store.ledger.balance(bob.id) == before
+    assert await store.ledger.proof() == []
 
 
 async def test_the_same_grant_from_many_hands_at_once_is_booked_once(store: Store, alice: Person) -> None:

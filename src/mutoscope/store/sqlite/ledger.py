@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import mutoscope.store.sqlite.cursors as cursors
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain import ledger
-from mutoscope.domain.errors import NotEnoughTokens
+from mutoscope.domain.errors import IdempotencyMismatch, NotEnoughTokens
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Balance, Entry, EntryKind, Hold
@@ -40,7 +40,7 @@ class SqliteLedger:
 def book(c: sqlite3.Connection, entries: Iterable[Entry]) -> bool:
     """Append entries and move the balances. False, with nothing moved, when one was booked before.
 
-    Raises NotEnoughTokens.
+    Raises NotEnoughTokens, and IdempotencyMismatch when what was booked before is not the same.
     """
     touched: dict[str, Millis] = {}
     for entry in entries:
@@ -90,6 +90,7 @@ def _append(c: sqlite3.Connection, entry: Entry) -> bool:
         (entry.kind, entry.reference, entry.debit, entry.credit, entry.amount, entry.memo, entry.at),
     ).fetchone()
     if row is None:
+        _check_same(c, entry)
         return False
     _take(c, entry.debit, entry.amount)
     _give(c, entry.credit, entry.amount)
@@ -99,6 +100,14 @@ def _append(c: sqlite3.Connection, entry: Entry) -> bool:
             (row[0], person_id),
         )
     return True
+
+
+def _check_same(c: sqlite3.Connection, entry: Entry) -> None:
+    booked = c.execute(
+        "SELECT debit, credit, amount FROM entries WHERE kind = ? AND reference = ?", (entry.kind, entry.reference)
+    ).fetchone()
+    if booked != (entry.debit, entry.credit, entry.amount):
+        raise IdempotencyMismatch("This reference was used for another amount or person. Take a new one.")
 
 
 def _persons(entry: Entry) -> list[str]:
