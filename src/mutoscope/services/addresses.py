@@ -8,11 +8,14 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.domain.media import Variant
 
 SIGNATURE_CHARS = 32
+REMEMBERED = 8_192
+"""How many addresses are remembered instead of being signed again: those of the newest thousand items."""
 
 
 class Addresses:
@@ -22,10 +25,18 @@ class Addresses:
         if not keys or window_ms <= 0:
             raise ValueError("signing needs a key and a window")
         self._keys, self._clock, self._window_ms = tuple(keys), clock, window_ms
+        self._path = lru_cache(REMEMBERED)(self._make)
+
+    def window(self) -> int:
+        """The number of the window of time that it is: addresses stay as they are within it."""
+        return self._clock.now() // self._window_ms
 
     def path(self, media_id: str, variant: Variant) -> str:
         """The path and query that opens that variant."""
-        expires = (self._clock.now() // self._window_ms + 2) * self._window_ms // 1000
+        return self._path(media_id, variant, self.window())
+
+    def _make(self, media_id: str, variant: Variant, window: int) -> str:
+        expires = (window + 2) * self._window_ms // 1000
         return f"/media/{media_id}/{variant}?e={expires}&s={self._sign(self._keys[0], media_id, variant, expires)}"
 
     def verify(self, media_id: str, variant: Variant, expires: str, signature: str) -> bool:

@@ -36,6 +36,9 @@ class SqliteStore:
         self._engine.start(events.latest, self._stream.tell)
         await self._engine.write(lambda c: claims.void_leases(c, self._engine.clock.now()))
 
+    def revision(self) -> int | None:
+        return self._engine.revision()
+
     async def ping(self) -> None:
         await self._engine.read(events.latest)
 

@@ -59,6 +59,8 @@ class Engine:
         self._readers = _Readers(self.path)
         self._look: Callable[[sqlite3.Connection], int] = lambda _: 0
         self._tell: Callable[[int], None] = lambda _: None
+        self._revision = 0
+        """Odd while a commit is under way. One number, so that it is read and written in one step."""
         self.closed = False
 
     def start(self, look: Callable[[sqlite3.Connection], int], tell: Callable[[int], None]) -> None:
@@ -80,6 +82,10 @@ class Engine:
         if self.closed:
             raise StoreUnavailable(CLOSED)
         return await asyncio.get_running_loop().run_in_executor(self._readers.pool, self._readers.run, work)
+
+    def revision(self) -> int | None:
+        """The number of what can be read now: another one after every change; None while a commit is under way."""
+        return None if self._revision % 2 else self._revision
 
     async def close(self) -> None:
         """Commit what waits and let go of the file."""
@@ -117,14 +123,23 @@ class Engine:
         return batch, False
 
     def _commit(self, works: list[Work]) -> list[Outcome]:
+        before = self._writer.total_changes
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             outcomes = [self._step(work) for work in works]
-            self._writer.execute("COMMIT")
+            self._end(changed=self._writer.total_changes != before)
         except sqlite3.Error as error:
             self._roll_back()
             return [(None, unavailable(error)) for _ in works]
         return outcomes
+
+    def _end(self, changed: bool) -> None:
+        """COMMIT. The revision is in doubt before the first reader can see what is new, until no reader sees the old."""
+        self._revision += changed
+        try:
+            self._writer.execute("COMMIT")
+        finally:
+            self._revision += changed
 
     def _step(self, work: Work) -> Outcome:
         self._writer.execute("SAVEPOINT step")

@@ -13,14 +13,26 @@ from mutoscope.domain.media import Media
 from mutoscope.domain.search import terms_of
 
 COLUMNS = "document, media.seq, views, unlocks, fence"
+AS_JSON = "printf('[%s,%d,%d,%d,%d]', document, media.seq, views, unlocks, fence)"
+"""A row of COLUMNS as text that `from_json` reads."""
 
 _decoder = msgspec.json.Decoder(Media)
+_list_decoder = msgspec.json.Decoder(list[tuple[Media, int, int, int, int]])
 
 
 def from_row(row: tuple[str, int, int, int, int]) -> Media:
     """The item of a row of COLUMNS."""
-    document, seq, views, unlocks, fence = row
-    return structs.replace(_decoder.decode(document), seq=seq, views=views, unlocks=unlocks, fence=fence)
+    document, *counts = row
+    return _item(_decoder.decode(document), *counts)
+
+
+def from_json(rows: str) -> list[Media]:
+    """The items of rows as AS_JSON writes them, with commas between."""
+    return [_item(*row) for row in _list_decoder.decode(f"[{rows}]")]
+
+
+def _item(document: Media, seq: int, views: int, unlocks: int, fence: int) -> Media:
+    return structs.replace(document, seq=seq, views=views, unlocks=unlocks, fence=fence)
 
 
 def get(c: sqlite3.Connection, id: str) -> Media | None:

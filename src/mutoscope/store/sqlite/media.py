@@ -30,8 +30,10 @@ class SqliteMedia:
     async def search(self, scope: str, query: Query, withheld_too: bool, cursor: str | None, limit: int) -> Page[Media]:
         after = search.position(cursor, query.sort) if cursor else None
         match = search.matching(scope, query, withheld_too)
-        rows, more = await self._engine.read(lambda c: search.page(c, items.COLUMNS, match, query, after, limit))
-        return Page(items=[items.from_row(row) for row in rows], next=more)
+        rows = await self._engine.read(lambda c: search.page(c, items.AS_JSON, match, query, after, limit + 1))
+        found = items.from_json(rows)
+        more = search.cursor_after(found[limit - 1], query.sort) if len(found) > limit else None
+        return Page(items=found[:limit], next=more)
 
     async def change(self, item: Media, expected_version: int, now: Millis) -> Media:
         return await self._engine.write(lambda c: _change(c, item, expected_version, now))

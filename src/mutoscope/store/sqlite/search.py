@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 import mutoscope.store.sqlite.cursors as cursors
+from mutoscope.domain.media import Media
 from mutoscope.domain.search import Query, Sort, Terms
 
 FEW = 4_000
@@ -19,7 +20,8 @@ FEW = 4_000
 INDEXED_DIGITS = 8
 """The longest beginning that has an index of its own (see `prefix` in the schema)."""
 
-Row = tuple[Any, ...]
+Place = tuple[Any, ...]
+"""Where a page ended: the values of its order's columns."""
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ def matching(scope: str, query: Query, withheld_too: bool) -> str:
     return match if withheld_too else f"open : ({match})"
 
 
-def position(cursor: str, sort: Sort) -> Row:
+def position(cursor: str, sort: Sort) -> Place:
     """The place that a cursor of this sort names. Raises Invalid."""
     if ORDERS[sort].column is None:
         shape: Any = tuple[Literal[sort], cursors.Number]
@@ -79,23 +81,32 @@ def position(cursor: str, sort: Sort) -> Row:
     return cursors.read(cursor, shape)[1:]
 
 
-def page(
-    c: sqlite3.Connection, columns: str, match: str, query: Query, after: Row | None, limit: int
-) -> tuple[list[Row], str | None]:
-    """The rows of ``columns`` that match, after a position, and the cursor that goes on from there."""
+def cursor_after(item: Media, sort: Sort) -> str:
+    """The cursor that goes on after an item."""
+    value = {"length_s": item.facts.duration_s or 0.0, "views": item.views}
+    column = ORDERS[sort].column
+    return cursors.write(sort, *([value[column]] if column else []), item.seq)
+
+
+def page(c: sqlite3.Connection, as_json: str, match: str, query: Query, after: Place | None, limit: int) -> str:
+    """What ``as_json`` makes of each row of ``media`` that matches, after a position; with commas between.
+
+    They come as one value: SQLite lets go of the interpreter's lock at each row, and a busy event loop gives it back only
+    after its turn (`sys.getswitchinterval`): 50 rows would wait 50 times. SQLite does not flatten a subquery with LIMIT
+    into an aggregate, so the order is kept (https://www.sqlite.org/optoverview.html#subquery_flattening).
+    """
     order = ORDERS[query.sort]
     conditions, values = _bounds(query)
     if after:
         sign = "<" if order.direction == "DESC" else ">"
         conditions.append(f"({order.keys}) {sign} ({', '.join('?' * len(after))})")
         values += after
-    rows = c.execute(
-        f"SELECT {order.keys}, {columns} FROM {_source(c, order, match, query)} WHERE {' AND '.join(conditions)} ORDER BY {order.by} LIMIT ?",  # noqa: S608
-        (match, *values, limit + 1),
-    ).fetchall()
-    width = 2 if order.column else 1
-    more = cursors.write(query.sort, *rows[limit - 1][:width]) if len(rows) > limit else None
-    return [row[width:] for row in rows[:limit]], more
+    found = (
+        f"SELECT {as_json} AS item FROM {_source(c, order, match, query)}"  # noqa: S608
+        f" WHERE {' AND '.join(conditions)} ORDER BY {order.by} LIMIT ?"
+    )
+    row = c.execute(f"SELECT group_concat(item) FROM ({found})", (match, *values, limit)).fetchone()  # noqa: S608
+    return row[0] or ""
 
 
 def _source(c: sqlite3.Connection, order: _Order, match: str, query: Query) -> str:
@@ -117,7 +128,7 @@ def _sorted_cheaply(c: sqlite3.Connection, match: str, query: Query) -> bool:
     return count.fetchone()[0] <= FEW
 
 
-def _bounds(query: Query) -> tuple[list[str], Row]:
+def _bounds(query: Query) -> tuple[list[str], Place]:
     bounds = {
         "media.created_at >= ?": query.after,
         "media.created_at < ?": query.before,

@@ -14,6 +14,7 @@ from mutoscope.domain.search import QUERY_CHARS, Query, Sort
 from mutoscope.services.gallery import Changes, Scope
 from mutoscope.services.views import ItemView
 from mutoscope.web.api.tokens import Cursor, Limit
+from mutoscope.web.kept import Kept
 from mutoscope.web.render import ItemPage, render_item, render_items
 from mutoscope.web.security import Asked, studio_of, viewer_of
 
@@ -78,7 +79,7 @@ async def _answer(request: Asked, item: Media) -> Response[ItemView]:
     return Response(view, status_code=200, headers={"ETag": f'"{item.version}"'})
 
 
-@get("/media")
+@get("/media", middleware=[Kept])
 async def list_media(
     request: Asked,
     where: Annotated[Scope, QueryParameter(name="scope")] = "gallery",
