@@ -46,7 +46,11 @@ class Person:
 
     def finished(self, **wish: Any) -> str:
         """Order, and wait until it is done; returns the item's id."""
-        job, patience = self.order(**wish), time.monotonic() + PATIENCE_S
+        return self.wait(self.order(**wish))
+
+    def wait(self, job: str) -> str:
+        """Wait until a job is done; returns its item's id."""
+        patience = time.monotonic() + PATIENCE_S
         while (found := self.api.get(f"/api/generations/{job}").json())["status"] in ("queued", "in_progress"):
             assert time.monotonic() < patience, f"{job} is still {found['stage']}"
             time.sleep(0.05)

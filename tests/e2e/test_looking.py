@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import Open
-from e2e.studio import Person, StudioProcess
+from e2e.studio import GRANTED, Person
 from mutoscope.darkroom.thumbhash import encode
 
 FILM = {"model": "local/dream", "parameters": {"size": "640x360", "duration_s": 1}}
@@ -99,6 +99,43 @@ def test_a_search_and_a_filter_stand_in_the_address(open_page: Open, alice: Pers
     page.wait_for_url("**/sign-in?next=%2Fcreate")
 
 
+def test_scrolling_to_the_end_brings_more_and_nothing_twice(open_page: Open, alice: Person) -> None:
+    items = [alice.finished(prompt=f"Windmill {word}", **STILL) for word in ("uphill", "downhill")]
+    page = open_page("/?q=windmill+uphill")
+    expect(page.locator("mu-card")).to_have_count(1)
+    page.evaluate(
+        """() => {
+          const more = Object.assign(document.createElement("a"), { className: "more", href: "/?q=windmill" });
+          const gallery = document.querySelector("mu-gallery");
+          gallery.append(more);
+          gallery.watch();
+        }"""
+    )
+    expect(page.locator("mu-card")).to_have_count(2)
+    assert [card.get_attribute("id") for card in page.locator("mu-card").all()] == items
+    expect(page.locator(".more")).to_have_count(0)
+
+
+def test_pages_that_lost_the_line_catch_up_with_everything(open_page: Open, alice: Person) -> None:
+    page = open_page("/sign-in", alice)
+    page.context.route("**/api/events*", lambda route: route.abort())
+    library, create, tokens = (page.context.new_page() for _ in range(3))
+    waiting = alice.order(model="local/still", prompt="Behind the hill")
+    for tab, path in ((library, "/library"), (create, "/create"), (tokens, "/tokens")):
+        tab.goto(path)
+    done = alice.finished(prompt="Beyond the hill", **STILL)
+    alice.wait(waiting)
+    page.evaluate(
+        """(id) => new BroadcastChannel(`mutoscope ${id}`).postMessage({ event: { kind: "resync" } })""",
+        tokens.locator("html").get_attribute("data-person"),
+    )
+    expect(library.locator("mu-card")).to_have_count(2)
+    expect(library.locator("mu-card").first).to_have_attribute("id", done)
+    expect(create.locator(".job.succeeded")).to_have_count(2)
+    expect(create.locator(".job").first).to_contain_text("Beyond the hill")
+    expect(tokens.locator("[data-available]")).to_have_text(str(GRANTED - 2))
+
+
 def test_an_item_says_how_it_was_made_and_can_be_remixed(open_page: Open, alice: Person) -> None:
     item = alice.finished(prompt="Smoke, slowly", seed=42, **FILM)
     page = open_page(f"/m/{item}", alice)
@@ -145,15 +182,13 @@ def test_the_placeholder_is_the_picture_in_rough(open_page: Open) -> None:
     assert np.abs(np.array(got["right"]) - [0, 0, 200, 255]).max() < 60
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
-def test_no_page_is_wider_than_the_screen_and_every_field_has_a_name(
-    open_page: Open, studio: StudioProcess, alice: Person, width: int
-) -> None:
+def test_no_page_is_wider_than_the_screen_and_every_field_has_a_name(open_page: Open, alice: Person) -> None:
     page = open_page("/", alice)
-    page.set_viewport_size({"width": width, "height": 900})
     for path in ("/", "/create", "/library", "/tokens", "/account", "/sign-in", "/register", "/set-up?secret=x", "/no"):
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in (390, 768, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
         nameless = page.evaluate(
             """[...document.querySelectorAll("input:not([type=hidden]), select, textarea")]
               .filter((field) => !field.labels.length && !field.ariaLabel).map((field) => field.name)"""

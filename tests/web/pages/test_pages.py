@@ -1,5 +1,6 @@
 """Pages as they leave the server: who sees what, what a refusal looks like, and nothing that the policy would stop."""
 
+import html
 import re
 
 import httpx2
@@ -175,6 +176,35 @@ async def test_an_order_that_the_balance_does_not_cover_keeps_the_form(house: Ho
         page = fine(await client.post("/create", files={name: (None, text) for name, text in order.items()}), 402)
     assert "This costs 40 tokens and 20 are available" in page
     assert ">Too dear</textarea>" in page
+
+
+async def test_a_long_gallery_goes_on_by_a_link_and_keeps_its_filters(house: House) -> None:
+    items = {(await house.published(house.alice)).id for _ in range(41)}
+    async with house.client(BROWSER) as client:
+        first = fine(await client.get("/?kind=video"))
+        [more] = re.findall(r'class="more button" href="([^"]+)"', first)
+        rest = fine(await client.get(html.unescape(more)))
+        assert "kind=video" in more
+        part = await client.get(html.unescape(more), headers={"X-Fragment": "1"})
+    cards = [re.findall(r'<mu-card class="[^"]+" id="(\w+)"', page) for page in (first, rest, part.text)]
+    assert [len(found) for found in cards] == [40, 1, 1]
+    assert set(cards[0] + cards[1]) == items
+    assert cards[1] == cards[2]
+    assert "<html" not in part.text
+    assert 'class="more' not in rest
+
+
+async def test_a_filter_that_there_is_none_of_is_refused_in_words(house: House) -> None:
+    async with house.client(BROWSER) as client:
+        assert "There is no such filter." in fine(await client.get("/?kind=opera"), 422)
+        assert "is not a date" in fine(await client.get("/?q=after:yesterday"), 422)
+
+
+async def test_an_error_page_does_not_claim_to_know_who_is_there(house: House) -> None:
+    async with house.client(await browser(house, house.alice)) as client:
+        page = fine(await client.get("/no/such/page"), 404)
+    assert 'href="/account"' in page
+    assert ">Sign in<" not in page
 
 
 async def test_old_addresses_of_assets_still_work_and_new_ones_are_kept_for_ever(house: House) -> None:
