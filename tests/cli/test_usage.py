@@ -1,0 +1,36 @@
+"""Wrong usage ends with 2, and settings that do not hold together with 3; nothing is made on the disk for either."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.command import mutoscope
+from mutoscope import __version__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        ("tokens", "grant", "alice", "many"),
+        ("generate", "x", "--set", "size"),
+        ("media", "list", "--limit", "0"),
+        ("user", "create", "bob", "--password-stdin"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    ran = mutoscope(tmp_path / "data", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Error: " in ran.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_version_is_said_for_people_and_programs(tmp_path: Path) -> None:
+    assert mutoscope(tmp_path / "data", "version").out == f"{__version__}\n"
+    assert mutoscope(tmp_path / "data", "version", "--json").json == {"version": __version__}
+
+
+def test_a_worker_of_its_own_is_not_for_the_embedded_database(tmp_path: Path) -> None:
+    ran = mutoscope(tmp_path / "data", "worker", "--json")
+    assert (ran.code, ran.error["code"]) == (3, "embedded")
