@@ -88,7 +88,7 @@ async def _put_together(
         parts.push_async_callback(store.close)
         darkroom = JailedDarkroom()
         parts.push_async_callback(darkroom.close)
-        chosen = dict(providers) if providers is not None else {"local": LocalProvider(data / LOCAL)}
+        chosen = dict(providers) if providers is not None else {"local": LocalProvider(data / LOCAL, darkroom)}
         for provider in chosen.values():
             parts.push_async_callback(provider.close)
         catalogue = load_catalogue(_if_there(data / "catalogue.toml"), chosen)

@@ -10,6 +10,7 @@ import pytest
 import pyvips
 from tests.cast import ids
 
+from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.generation import ProviderJob
 from mutoscope.domain.media import Kind
 from mutoscope.providers.local import LocalProvider
@@ -21,9 +22,11 @@ DEADLINE_S = 60
 @pytest.fixture
 async def provider(tmp_path: Path) -> AsyncIterator[LocalProvider]:
     """A local provider on an empty folder."""
-    local = LocalProvider(tmp_path / "local")
+    darkroom = JailedDarkroom()
+    local = LocalProvider(tmp_path / "local", darkroom)
     yield local
     await local.close()
+    await darkroom.close()
 
 
 @pytest.fixture

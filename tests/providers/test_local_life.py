@@ -12,6 +12,7 @@ import psutil
 import pytest
 from tests.providers.conftest import content, finished, made, order, until
 
+from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.generation import FailureKind, Output, ProviderJob
 from mutoscope.domain.ids import DAY, SystemClock
 from mutoscope.providers.local import LocalProvider
@@ -58,7 +59,7 @@ async def test_a_second_submit_of_the_same_reference_starts_nothing(provider: Lo
 
 
 async def test_no_more_children_than_slots_and_the_others_follow(tmp_path: Path):
-    local = LocalProvider(tmp_path / "local", slots=1)
+    local = LocalProvider(tmp_path / "local", JailedDarkroom(), slots=1)
     try:
         jobs = [(await local.submit(order(tmp_path, "still", seed=seed))).job for seed in range(3)]
         assert len(renderers(local)) == 1
@@ -92,7 +93,7 @@ async def test_a_cancel_that_comes_after_the_end_says_finished(provider: LocalPr
 async def test_a_cancel_of_what_another_process_renders_asks_it_to_stop(provider: LocalProvider, tmp_path: Path):
     job = (await provider.submit(order(tmp_path, "dream", parameters=LONG))).job
     await under_way(provider, job)
-    stranger = LocalProvider(provider.root)
+    stranger = LocalProvider(provider.root, JailedDarkroom())
     answer = await stranger.cancel(job)
     assert isinstance(answer, Pending)
     while isinstance(answer, Pending):
@@ -126,13 +127,13 @@ async def test_a_job_whose_child_always_dies_fails_with_words(
 
 
 async def test_a_new_provider_on_the_same_folder_goes_on(tmp_path: Path):
-    before = LocalProvider(tmp_path / "local")
+    before = LocalProvider(tmp_path / "local", JailedDarkroom())
     wish = order(tmp_path, "dream", parameters={"duration_s": 3, "size": "160x90"})
     job = (await before.submit(wish)).job
     await under_way(before, job)
     await before.close()
     assert renderers(before) == []
-    after = LocalProvider(tmp_path / "local")
+    after = LocalProvider(tmp_path / "local", JailedDarkroom())
     try:
         assert await after.find(wish.reference) == job
         assert (await after.submit(wish)).job == job
@@ -144,11 +145,13 @@ async def test_a_new_provider_on_the_same_folder_goes_on(tmp_path: Path):
 
 SERVER = """
 import asyncio, pathlib, sys
+from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.providers.local import LocalProvider
+from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.generation import ProviderJob
 
 async def serve():
-    local = LocalProvider(pathlib.Path(sys.argv[1]))
+    local = LocalProvider(pathlib.Path(sys.argv[1]), JailedDarkroom())
     await local.poll(ProviderJob(id=sys.argv[2], reference=sys.argv[2]))
     await asyncio.sleep(600)
 
@@ -157,7 +160,7 @@ asyncio.run(serve())
 
 
 async def test_a_child_ends_with_a_server_that_is_killed(tmp_path: Path):
-    local = LocalProvider(tmp_path / "local", slots=0)
+    local = LocalProvider(tmp_path / "local", JailedDarkroom(), slots=0)
     job = (await local.submit(order(tmp_path, "dream", parameters=LONG))).job
     folder = Folder(local.root / job.id)
     server = psutil.Popen([sys.executable, "-c", SERVER, str(local.root), job.id])
@@ -256,16 +259,35 @@ async def test_a_missing_source_picture_is_refused_with_words(
         assert await provider.find(wish.reference) == Gone()
 
 
-async def test_a_source_that_is_no_picture_fails_the_job_with_words(
+async def test_a_source_that_is_no_picture_is_refused_with_words(
     provider: LocalProvider, tmp_path: Path, picture: SourceFile
 ):
     picture.path.write_bytes(b"ffconcat version 1.0\nfile /etc/passwd\n")
+    wish = order(tmp_path, "drift", picture)
+    with pytest.raises(ProviderError, match="picture") as caught:
+        await provider.submit(wish)
+    assert caught.value.kind is FailureKind.INVALID
+    assert await provider.find(wish.reference) == Gone()
+
+
+async def test_the_child_that_renders_gets_plain_pixels_and_nothing_to_decode(
+    provider: LocalProvider, tmp_path: Path, picture: SourceFile
+):
     job = (await provider.submit(order(tmp_path, "drift", picture))).job
+    assert Folder(provider.root / job.id).source.read_bytes().startswith(b"P6 160 120 255\n")
+    await finished(provider, job)
+
+
+async def test_a_source_that_turned_into_something_else_behind_the_jail_is_not_guessed_at(
+    provider: LocalProvider, tmp_path: Path, picture: SourceFile
+):
+    provider.slots = 0
+    job = (await provider.submit(order(tmp_path, "drift", picture))).job
+    Folder(provider.root / job.id).source.write_bytes(picture.path.read_bytes())
+    provider.slots = 1
     with pytest.raises(ProviderError, match="cannot be read") as caught:
         await finished(provider, job)
     assert caught.value.kind is FailureKind.INVALID
-    with pytest.raises(ProviderError, match="cannot be read"):
-        await provider.poll(job)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ class JailedDarkroom:
             facts = _facts(answer.found, os.fstat(source).st_size, await _sha256(source))
             return Developed(facts=facts, placeholder=answer.placeholder, files=files)
 
+    async def plain(self, path: Path, target: Path, side_px: int, limits: MediaLimits) -> None:
+        """See the port."""
+        with _opened(path, limits) as source, _outputs(target.parent, (Variant.MASTER,)) as outputs:
+            answer = await self.sandbox.run("plain", limits, source, outputs, side_px)
+            if not answer.made:
+                raise DarkroomBroken(_NO_ANSWER)
+            _part(target.parent, Variant.MASTER).rename(target)
+
     async def previews(self, path: Path, work: Path, limits: MediaLimits) -> Mapping[Variant, Derived]:
         """See the port."""
         with _opened(path, limits) as source, _outputs(work, _MOVING) as outputs:

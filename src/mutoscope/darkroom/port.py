@@ -53,6 +53,14 @@ class Darkroom(Protocol):
         """Facts, poster, thumbnails (never larger than the original) and placeholder. Raises Unreadable, DarkroomBroken."""
         ...
 
+    async def plain(self, path: Path, target: Path, side_px: int, limits: MediaLimits) -> None:
+        """The picture as a PPM (P6, https://netpbm.sourceforge.net/doc/ppm.html), upright, in sRGB, transparency on black.
+
+        At most ``side_px`` on its longer side. For those who draw on it outside the jail: there is nothing to decode.
+        Raises Unreadable, DarkroomBroken.
+        """
+        ...
+
     async def previews(self, path: Path, work: Path, limits: MediaLimits) -> Mapping[Variant, Derived]:
         """For a film of more than one frame: a muted preview loop of at most 3 s, a storyboard sprite and its WebVTT.
 

@@ -132,7 +132,12 @@ class Sandbox:
         return self._zygote.process.pid if self._zygote else None
 
     async def run(
-        self, task: wire.Task, limits: MediaLimits, source: int, outputs: Sequence[tuple[Variant, int]] = ()
+        self,
+        task: wire.Task,
+        limits: MediaLimits,
+        source: int,
+        outputs: Sequence[tuple[Variant, int]] = (),
+        side_px: int = 0,
     ) -> wire.Answer:
         """Have a child work on an open file. Raises Unreadable, DarkroomBroken."""
         async with self._slots:
@@ -143,6 +148,7 @@ class Sandbox:
                 limits=limits,
                 bounds=self._bounds,
                 outputs=tuple(variant for variant, _ in outputs),
+                side_px=side_px,
             )
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
             try:

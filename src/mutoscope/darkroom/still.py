@@ -14,6 +14,7 @@ from mutoscope.darkroom.wire import Found, Made
 from mutoscope.domain.media import THUMB_WIDTHS_PX, Kind, Variant
 
 POSTER_PX = 1920
+PPM = "image/x-portable-pixmap"
 TALLEST = 4
 """A derived picture is at most so many times as high as its widest allowed width; WebP ends at 16,383 px."""
 _PAGED = frozenset({Shape.GIF, Shape.WEBP, Shape.AVIF})
@@ -81,6 +82,21 @@ def develop(
     return found, *derive(poster, outputs)
 
 
+def plain(
+    descriptor: int, shape: Shape, limits: MediaLimits, side_px: int, outputs: Mapping[Variant, int]
+) -> tuple[Made, ...]:
+    """The pixels as they are, behind a header of one line. Raises Unreadable."""
+    image, _ = opened(descriptor, shape, limits)
+    try:
+        small = fitted(image, side_px, side_px)
+        small = (small.flatten(background=[0, 0, 0]) if small.hasalpha() else small).copy_memory()
+    except pyvips.Error as e:
+        raise _refusal(e) from None
+    variant, target = next(iter(outputs.items()))
+    write(target, b"P6 %d %d 255\n" % (small.width, small.height) + small.write_to_memory())
+    return (Made(variant=variant, mime_type=PPM, width=small.width, height=small.height),)
+
+
 def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made, ...]]:
     """Placeholder, poster and thumbnails from a picture in sRGB and in memory."""
     made: list[Made] = []
@@ -93,9 +109,9 @@ def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made
     return _placeholder(poster), tuple(made)
 
 
-def fitted(image: Any, width: int) -> Any:
-    """The picture upright, in sRGB, 8 bits, at most that wide and never larger than it is."""
-    small = image.thumbnail_image(width, height=width * TALLEST, size="down", output_profile="srgb")
+def fitted(image: Any, width: int, height: int | None = None) -> Any:
+    """The picture upright, in sRGB, 8 bits, at most that wide and high, and never larger than it is."""
+    small = image.thumbnail_image(width, height=height or width * TALLEST, size="down", output_profile="srgb")
     return small.colourspace("srgb") if small.bands < 3 or small.format != "uchar" else small
 
 

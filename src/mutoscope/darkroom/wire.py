@@ -13,7 +13,7 @@ ANSWER_BYTES = 64 * 1024
 DESCRIPTORS = 8
 """The most that one job carries: the file, the answer and what is made."""
 
-Task = Literal["inspect", "develop", "previews"]
+Task = Literal["inspect", "develop", "previews", "plain"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
@@ -24,6 +24,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
     limits: MediaLimits
     bounds: Bounds
     outputs: tuple[Variant, ...] = ()
+    side_px: int = 0
+    """For ``plain``: how long the longer side may be."""
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill"):

@@ -1,7 +1,7 @@
 """A job's folder: all that is known of a job, so that nothing is lost with the process.
 
 order.json   the plan; written last, so that a folder with it is a job
-source       a copy of the picture to start from
+source       the picture to start from, as plain pixels (PPM)
 lock         held (flock) by the child that renders, as long as it lives
 progress     frames done, over all results
 0.png ...    results; written as 0.png.part, renamed when whole and on the disk
@@ -34,7 +34,7 @@ class Folder:
 
     @property
     def source(self) -> Path:
-        """The copy of the picture to start from."""
+        """The picture to start from."""
         return self.path / "source"
 
     def exists(self) -> bool:

@@ -19,6 +19,10 @@ Motion = Literal["push-in", "pull-out", "pan-left", "pan-right", "tilt-up", "til
 MOTIONS: tuple[Motion, ...] = ("push-in", "pull-out", "pan-left", "pan-right", "tilt-up", "tilt-down", "orbit")
 
 
+SOURCE_PX = 3240
+"""How long the source's longer side may be: the closest view of the largest film."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One job. Sizes in pixels, ``strength`` 0 to 1."""
 
@@ -41,6 +45,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def frames(self) -> int:
         """Frames of all results together."""
         return self.frames_each * self.results
+
+    @property
+    def moves(self) -> bool:
+        """Whether it starts from a picture."""
+        return self.upstream == "drift"
 
     @property
     def extension(self) -> str:

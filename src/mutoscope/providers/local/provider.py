@@ -14,11 +14,12 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from mutoscope.darkroom.port import Darkroom, DarkroomBroken, MediaLimits, Unreadable
 from mutoscope.domain.generation import Failure, FailureKind, Output, ProviderJob
 from mutoscope.domain.ids import DAY, Clock, SystemClock, is_id
 from mutoscope.providers.local.folder import DISK_FULL, Folder
-from mutoscope.providers.local.plan import Plan, plan_for
-from mutoscope.providers.port import Accepted, Canceled, Finished, Gone, Order, Pending, ProviderError
+from mutoscope.providers.local.plan import SOURCE_PX, Plan, plan_for
+from mutoscope.providers.port import Accepted, Canceled, Finished, Gone, Order, Pending, ProviderError, SourceFile
 
 CHUNK_BYTES = 256 * 1024
 RESTARTS = 3
@@ -27,6 +28,9 @@ FREE_BYTES = 32 * 1024 * 1024
 """No child starts with less room than this on the disk."""
 KEPT_MS = 7 * DAY
 """How long an ended job that nobody forgot is kept: longer than any stage that may still ask for its result."""
+SOURCE_GONE = "The source picture is not there any more. Choose it again and try once more."
+SOURCE_LIMITS = MediaLimits(size_bytes=1 << 30, pixels=1 << 28, duration_s=1)
+"""Wider than any that the studio takes pictures under: it looked at the source before."""
 _URL = re.compile(r"local:(gen_\w{26})/(\d\.(?:png|mp4))", re.ASCII)
 
 
@@ -37,8 +41,9 @@ class LocalProvider:
     minimum_poll_ms = 250
     idempotent_by_reference = True
 
-    def __init__(self, root: Path, slots: int = 2, clock: Clock | None = None) -> None:
+    def __init__(self, root: Path, darkroom: Darkroom, slots: int = 2, clock: Clock | None = None) -> None:
         self.root, self.slots = root, slots
+        self._darkroom = darkroom
         self._clock = clock or SystemClock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._submitting = asyncio.Lock()
@@ -50,9 +55,23 @@ class LocalProvider:
         async with self._submitting:
             await asyncio.to_thread(self._sweep)
             if not folder.exists():
-                await asyncio.to_thread(_create, folder, plan, order)
+                source = await self._plain(order.source, order.spool) if order.source and plan.moves else None
+                await asyncio.to_thread(_create, folder, plan, source)
         self._tend(order.reference, folder)
         return Accepted(job=ProviderJob(id=order.reference, reference=order.reference))
+
+    async def _plain(self, source: SourceFile, spool: Path) -> Path:
+        """The source as plain pixels: the child that renders has no jail around it, and decodes nothing."""
+        target = spool / "source.ppm"
+        if not source.path.exists():
+            raise ProviderError(FailureKind.INVALID, SOURCE_GONE)
+        try:
+            await self._darkroom.plain(source.path, target, SOURCE_PX, SOURCE_LIMITS)
+        except Unreadable as e:
+            raise ProviderError(FailureKind.INVALID, str(e)) from e
+        except DarkroomBroken as e:
+            raise ProviderError(FailureKind.UNAVAILABLE, "The picture cannot be prepared right now.", str(e)) from e
+        return target
 
     async def poll(self, job: ProviderJob) -> Pending | Finished | Canceled:
         """How it stands; starts it again when its child is dead."""
@@ -180,13 +199,9 @@ def _child(folder: Folder) -> subprocess.Popen[bytes]:
     )
 
 
-def _create(folder: Folder, plan: Plan, order: Order) -> None:
+def _create(folder: Folder, plan: Plan, source: Path | None) -> None:
     try:
-        folder.create(plan, order.source.path if order.source and plan.upstream == "drift" else None)
-    except FileNotFoundError:
-        raise ProviderError(
-            FailureKind.INVALID, "The source picture is not there any more. Choose it again and try once more."
-        ) from None
+        folder.create(plan, source)
     except OSError as e:
         message = DISK_FULL if e.errno in {errno.ENOSPC, errno.EDQUOT} else "The studio cannot write to its disk."
         raise ProviderError(FailureKind.UNAVAILABLE, message, str(e)) from e
