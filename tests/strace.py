@@ -20,7 +20,8 @@ import pytest
 WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile", "ftruncate"})
 SYNCS = frozenset({"fsync", "fdatasync"})
 RENAMES = frozenset({"rename", "renameat", "renameat2"})
-_TRACED = ",".join(sorted(WRITES | SYNCS | RENAMES))
+NAMES = RENAMES | {"link", "linkat"}
+_TRACED = ",".join(sorted(WRITES | SYNCS | NAMES))
 
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
 _UNFINISHED = re.compile(r"(?P<begun>\w+\(.*) <unfinished \.\.\.>$")

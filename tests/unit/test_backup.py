@@ -116,13 +116,14 @@ async def test_a_studio_opens_on_a_copy_of_the_backup_and_has_the_same_items_and
 
 
 async def test_a_second_run_copies_only_what_is_new_or_replaced(studio: Studio, tmp_path: Path) -> None:
+    earlier = await studio.film(b"a third film")
     await studio.backup().run(tmp_path / "copy", cast.NOON)
     assert (await studio.backup().run(tmp_path / "copy", cast.NOON)).objects_copied == 0
-    item = await studio.film(b"a third film")
-    await studio.put(item.files[Variant.POSTER].key, b"gloss!")
+    await studio.film(b"a fourth film")
+    await studio.put(earlier.files[Variant.POSTER].key, b"gloss!")  # of the same size as the one before
     made = await studio.backup().run(tmp_path / "copy", cast.NOON)
-    assert (made.objects, made.objects_copied) == (7, 2)
-    assert (tmp_path / "copy" / "media" / item.files[Variant.POSTER].key).read_bytes() == b"gloss!"
+    assert (made.objects, made.objects_copied) == (9, 3)
+    assert (tmp_path / "copy" / "media" / earlier.files[Variant.POSTER].key).read_bytes() == b"gloss!"
     assert await verify(tmp_path / "copy") == ()
 
 

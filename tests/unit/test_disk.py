@@ -2,11 +2,13 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 import disks
+import strace
 from mutoscope.disk import make_folder, reason, write_file
 
 
@@ -56,3 +58,13 @@ def test_a_reason_says_what_is_wrong_and_names_no_path(number: int, word: str) -
     said = reason(OSError(number, os.strerror(number), "/srv/private/path"))
     assert word in said
     assert "/srv" not in said
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_small_file_gets_its_name_when_it_is_on_the_disk(tmp_path: Path, replace: bool) -> None:
+    script = f"from pathlib import Path; from mutoscope.disk import write_file; write_file(Path({str(tmp_path / 'key')!r}), b'x', replace={replace})"
+    calls = strace.trace([sys.executable, "-c", script], tmp_path / "trace")
+    part = r"/\.key\.[0-9a-f]+\.part"
+    synced = strace.after(calls, strace.SYNCS, part, strace.last(calls, strace.WRITES, part))
+    placed = strace.after(calls, strace.NAMES, part, synced)
+    strace.after(calls, strace.SYNCS, rf"<{tmp_path}>", placed)

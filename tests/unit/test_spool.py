@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 import disks
+import strace
 from mutoscope.spool import GATHER_BYTES, Spool, SpoolFull, TooMuch
 
 
@@ -184,3 +186,25 @@ def test_used_bytes_are_the_files_in_all_folders(spool: Spool) -> None:
     (spool.folder("gen_1") / "0").write_bytes(b"x" * 700)
     (spool.folder("gen_2") / "0.part").write_bytes(b"x" * 77)
     assert spool.used_bytes() == 777
+
+
+def test_a_write_is_synced_renamed_and_its_folder_synced_in_that_order(tmp_path: Path) -> None:
+    script = f"""
+import asyncio
+from pathlib import Path
+from mutoscope.spool import Spool
+
+async def film():
+    for _ in range(5):
+        yield b"x" * 200_000
+
+spool = Spool(Path({str(tmp_path)!r}) / "spool")
+asyncio.run(spool.write(spool.folder("gen_1") / "0", film(), 10**9))
+"""
+    calls = strace.trace([sys.executable, "-c", script], tmp_path / "trace")
+    part, folder = r"/gen_1/0\.part", rf"<{tmp_path}/spool/gen_1>"
+    synced = strace.after(calls, strace.SYNCS, part, strace.last(calls, strace.WRITES, part))
+    placed = strace.after(calls, strace.RENAMES, r"/gen_1/0\.part.*/gen_1/0\"", synced)
+    strace.after(calls, strace.SYNCS, folder, placed)
+    assert strace.after(calls, strace.SYNCS, rf"<{tmp_path}/spool>") < placed  # the folder itself was new
+    strace.after(calls, strace.SYNCS, rf"<{tmp_path}>")

@@ -119,6 +119,19 @@ async def test_a_put_writes_syncs_renames_and_syncs_the_folders_in_that_order(
     strace.after(calls, strace.SYNCS, rf"<{tmp_path}>")  # the root itself was new
 
 
+async def test_a_large_file_from_another_disk_takes_no_more_memory_than_a_small_one(
+    key: str, child: list[str], tmp_path: Path
+) -> None:
+    with disks.small_disk(tmp_path / "disk", "310m") as disk:  # the kernel copies within a disk only
+        (disk / "small").write_bytes(bytes(4 * MB))
+        with (disk / "large").open("wb") as file:
+            file.truncate(300 * MB)
+        command = [*child, "measure", "folder", str(tmp_path), key, str(disk / "small"), str(disk / "large")]
+        measured = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert measured.returncode == 0, measured.stderr
+    assert int(measured.stdout) < 16 * MB
+
+
 async def test_a_full_disk_is_said_and_the_old_film_stays(key: str, tmp_path: Path) -> None:
     with disks.small_disk(tmp_path / "disk") as disk:
         blobs = FolderBlobs(disk / "media")
