@@ -34,6 +34,10 @@ class Canvas:
         """Whole rounds in the film for something that would turn so often, at middle strength; once at least."""
         return max(1, round(per_second * self.duration_s * (0.4 + 1.2 * self.strength)))
 
+    def sway(self, per_second: float) -> float:
+        """How far to swing in a film that comes back to its beginning, for about that speed at middle strength."""
+        return min(per_second * self.duration_s * (0.4 + 1.2 * self.strength) / 6.3, 2.4)
+
 
 Scene: TypeAlias = Callable[[float], Light]
 """The light at a moment: 0 is the beginning, 1 would be the beginning again."""

@@ -1,5 +1,10 @@
-"""Fields of numbers over the picture: grids, clouds that come round again, hills, soft edges."""
+"""Fields of numbers over the picture: grids, clouds that come round again, hills, soft edges.
 
+Single numbers are Python's own floats here and in the families: they leave arrays in single precision, while numpy's
+doubles (what ``np.cos`` of a float gives, or an element of an array of doubles) would make them double.
+"""
+
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -7,7 +12,7 @@ import pyvips
 
 from mutoscope.providers.local.art.pixels import Dice, Field, Line
 
-TAU = np.float32(2 * np.pi)
+TAU = math.tau
 
 
 def grid(width: int, height: int) -> tuple[Field, Field]:
@@ -19,7 +24,7 @@ def grid(width: int, height: int) -> tuple[Field, Field]:
 
 def smooth(low: float, high: float, values: Field) -> Field:
     """0 below ``low``, 1 above ``high``, an S between."""
-    t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -33,10 +38,10 @@ def enlarge(field: Field, width: int, height: int) -> Field:
 
 
 class Clouds:
-    """Noise that changes all the time and comes round: waves of all directions whose phases turn whole times.
+    """Noise that changes all the time and comes round: waves of all directions, each swaying in its own time.
 
     Values have mean 0 and deviation 1. ``roughness`` is the fall of the spectrum: 1.4 ragged, 2.4 soft. ``stretch``
-    above 1 draws it out sideways.
+    above 1 draws it out sideways; ``sway`` is how far the phases swing, in radians (`Canvas.sway`).
     """
 
     def __init__(
@@ -45,7 +50,7 @@ class Clouds:
         width: int,
         height: int,
         roughness: float,
-        turns: float = 1,
+        sway: float = 0,
         stretch: float = 1,
         scale: float = 1,
     ) -> None:
@@ -57,20 +62,14 @@ class Clouds:
         power[wave > 0] = (wave[wave > 0] ** 2 + 1.5) ** (-(roughness + 1) / 2)
         phase = dice.random(wave.shape) * 2 * np.pi
         self._waves = (power * dice.rayleigh(1, wave.shape) * np.exp(1j * phase)).astype(np.complex64)
-        # Faster where it is finer, as in a real cloud; whole numbers, so that the end meets the beginning.
-        pace = turns * np.sqrt(wave / 4 + 0.2) * dice.choice([-1.0, 1.0], wave.shape) * (0.5 + dice.random(wave.shape))
-        self._turns = np.round(pace).astype(np.float32)
-        still = np.fft.irfft2(self._waves, s=self._shape)
-        self._norm = np.float32(1 / still.std())
+        # What is finer goes further, as in a real cloud.
+        self._sway = (1j * sway * (0.5 + 0.5 * np.sqrt(wave / 3)).clip(0, 2)).astype(np.complex64)
+        self._own = (dice.random(wave.shape) * TAU).astype(np.float32)
+        self._norm = float(1 / np.fft.irfft2(self._waves, s=self._shape).std())
 
-    def at(self, t: float, turns_x: float = 0.0) -> Field:
-        """The field at moment ``t``, moved sideways by ``turns_x`` of its width."""
-        waves = self._waves
-        if t:
-            waves = waves * np.exp(1j * TAU * np.float32(t) * self._turns)
-        if turns_x:
-            columns = np.arange(waves.shape[1], dtype=np.float32)
-            waves = waves * np.exp(-1j * TAU * np.float32(turns_x) * columns)[None, :]
+    def at(self, t: float) -> Field:
+        """The field at moment ``t``."""
+        waves = self._waves * np.exp(self._sway * np.sin(self._own + TAU * t))
         return np.fft.irfft2(waves, s=self._shape).astype(np.float32) * self._norm
 
 

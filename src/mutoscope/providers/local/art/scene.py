@@ -10,7 +10,7 @@ from mutoscope.providers.local.plan import FPS, Plan
 
 
 def still(plan: Plan, place: int) -> Iterator[Frame]:
-    """One picture; result ``place`` is what the seed after next would give, and so on."""
+    """One picture; result ``place`` is the first one of a seed larger by ``place``."""
     yield from _frames(plan, plan.seed + place, tuple(FAMILIES), grain=1.5)
 
 

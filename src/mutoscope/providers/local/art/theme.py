@@ -109,6 +109,11 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
         shifted = lightness + self.light * (1 - abs(2 * lightness - 1) * 0.6)
         return Lch(min(max(shifted, 0.02), 0.99), chroma * self.chroma, self.hue + turn * between)
 
+    def sunlit(self) -> "Theme":
+        """The same two hues, the warmer one as the accent: the sky is warm where the sun is."""
+        cold, warm = sorted((self.hue, self.accent), key=lambda hue: abs((hue - 65 + 180) % 360 - 180), reverse=True)
+        return msgspec.structs.replace(self, hue=cold, accent=warm)
+
     def colour(self, lightness: float, chroma: float, between: float = 0.0) -> Colours:
         """The same as linear light."""
         return one(self.tone(lightness, chroma, between))
