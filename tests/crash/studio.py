@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import httpx2
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import SystemClock
+from mutoscope.domain.ledger import Entry, EntryKind
+from mutoscope.domain.media import Kind, Previews, Variant
 from mutoscope.domain.search import EVERYTHING, Query
 from mutoscope.store.port import GenerationFilter
 from mutoscope.store.sqlite import open_sqlite
 from stubs.running import RunningStub
 
 TESTS = Path(__file__).parents[1]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 TOKENS = 1_000_000
 
 CATALOGUE = """
@@ -54,8 +57,9 @@ class DiedEarly(Exception):
 class KilledStudio:
     """The server process, the orders that were placed, and their keys."""
 
-    def __init__(self, data: Path, stub: RunningStub, can_be_asked: bool) -> None:
-        self.data, self.stub, self.can_be_asked = data, stub, can_be_asked
+    def __init__(self, data: Path, stub: RunningStub, kind: str = "can-be-asked") -> None:
+        """``kind``: the manners of its provider, see `victim.providers`."""
+        self.data, self.stub, self.kind = data, stub, kind
         self.kills = 0
         self.accepted: dict[str, str] = {}
         """The id of each job, by the idempotency key of its order."""
@@ -67,8 +71,7 @@ class KilledStudio:
     def start(self, crash_at: str = "", sweep_now: bool = False) -> None:
         """Start the server and wait until it listens (or has died at ``crash_at``)."""
         self.crash_at = crash_at
-        command = [sys.executable, "-m", "crash.victim", str(self.data), self.stub.address]
-        command += [] if self.can_be_asked else ["cannot-be-asked"]
+        command = [sys.executable, "-m", "crash.victim", str(self.data), self.stub.address, self.kind]
         command += ["sweep-now"] if sweep_now else []
         environment = os.environ | {"CRASH_AT": crash_at, "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0",
                                     "MUTOSCOPE_PER_PERSON_JOBS": "16"}  # fmt: skip
@@ -133,25 +136,47 @@ class KilledStudio:
             self._process.communicate(timeout=PATIENCE_S)
 
     def wait_settled(self) -> None:
-        """Wait until no accepted job is on its way any more."""
-        deadline = time.monotonic() + PATIENCE_S
-        headers = {"Authorization": f"Bearer {self._token}"}
+        """Wait until no accepted job is on its way any more, and every film has its previews."""
         waiting = set(self.accepted.values())
-        while waiting:
+
+        def on_their_way() -> set[str]:
             for id in list(waiting):
-                job = httpx2.get(f"{self.base_url}/api/generations/{id}", headers=headers, timeout=PATIENCE_S).json()
+                job = self.ask(f"/api/generations/{id}")
                 if job["status"] in ("succeeded", "failed", "canceled") or job["stage"] == State.OUTCOME_UNKNOWN:
                     waiting.discard(id)
-            assert time.monotonic() < deadline, f"still on their way: {waiting}"
-            time.sleep(0.05)
+            return waiting
+
+        self._until_none(on_their_way, "still on their way")
+        self._until_none(lambda: {film["id"] for film in self.films() if "preview" not in film["urls"]}, "no previews")
+
+    def films(self) -> list[Any]:
+        """Alice's films."""
+        found, cursor = [], None
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            page = self.ask("/api/media", scope="library", q="kind:video", limit="100", **more)
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
+
+    def ask(self, path: str, **query: str) -> Any:
+        """What alice gets to see."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = httpx2.get(self.base_url + path, params=query, headers=headers, timeout=PATIENCE_S)
+        return answer.raise_for_status().json()
+
+    def _until_none(self, left: Callable[[], Collection[Any]], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while found := left():
+            assert time.monotonic() < deadline, f"{what}: {found}"
+            time.sleep(0.1)
 
     def wait_swept(self) -> None:
         """Start with a sweep that takes what is older than now, and wait until the spool holds no file."""
         self.start(sweep_now=True)
-        deadline = time.monotonic() + PATIENCE_S
-        while left := [path for path in (self.data / "spool").rglob("*") if path.is_file()]:
-            assert time.monotonic() < deadline, f"left in the spool: {left}"
-            time.sleep(0.05)
+        spool = self.data / "spool"
+        self._until_none(lambda: [path for path in spool.rglob("*") if path.is_file()], "left in the spool")
         time.sleep(0.5)  # One more round of the sweep over the stored objects.
         self.stop()
 
@@ -162,10 +187,14 @@ class KilledStudio:
             assert await store.ledger.proof() == []
             jobs = await _everything(lambda cursor: store.generations.list(GenerationFilter(), cursor, 100))
             items = await _everything(lambda cursor: store.media.search(EVERYTHING, Query(), True, cursor, 100))
+            alice = await store.people.by_name("alice")
+            assert alice is not None
+            entries = await _everything(lambda cursor: store.ledger.statement(alice.id, cursor, 100))
         finally:
             await store.close()
         assert {job.id for job in jobs} >= set(self.accepted.values()), "an accepted job is gone"
         self._check_jobs(jobs, items)
+        _check_entries(jobs, [entry for entry, _ in entries])
         await self._check_files(items)
         return Counter(job.state for job in jobs)
 
@@ -176,14 +205,18 @@ class KilledStudio:
             paid = counts.get(job.id, {}).get("paid", 0)
             assert paid <= 1, f"{job.id} was paid for {paid} times"
             if job.state is State.SUCCEEDED:
-                assert paid == 1
+                assert paid == 1 or self.kind == "local"
                 assert made[job.id] == len(job.media_ids), f"{job.id} is in the gallery {made[job.id]} times"
                 assert job.captured == job.hold
             else:
                 assert job.state is State.OUTCOME_UNKNOWN, f"{job.id} ended {job.state}: {job.failure}"
-                assert not self.can_be_asked, "a provider that can be asked leaves nothing unknown"
+                assert self.kind == "cannot-be-asked", "only a provider that cannot be asked leaves something unknown"
                 assert made[job.id] == 0
         assert len({item.id for item in items}) == len(items)
+        for item in items:
+            film = item.facts.kind is Kind.VIDEO
+            assert item.previews is (Previews.DONE if film else Previews.NONE)
+            assert (Variant.PREVIEW in item.files) is film
 
     async def _check_files(self, items: list[Any]) -> None:
         recorded = {file.key: file.size_bytes for item in items for file in item.files.values()}
@@ -191,6 +224,16 @@ class KilledStudio:
         assert stored == recorded, (
             f"orphans {stored.keys() - recorded.keys()}, missing {recorded.keys() - stored.keys()}"
         )
+
+
+def _check_entries(jobs: list[Any], entries: list[Entry]) -> None:
+    """Each hold was opened once; it was settled once where the job has ended, and not where nobody knows."""
+    booked = Counter((entry.reference, entry.kind) for entry in entries if entry.kind is not EntryKind.GRANT)
+    assert booked == Counter(
+        (job.id, kind)
+        for job in jobs
+        for kind in [EntryKind.HOLD, EntryKind.CAPTURE][: 2 if job.state is State.SUCCEEDED else 1]
+    )
 
 
 async def _everything(page_after: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from mutoscope import logs
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.cli.serving import serve
+from mutoscope.providers.port import Provider
 from mutoscope.settings import load_settings
 from mutoscope.spool import Spool
 from mutoscope.store.sqlite.generations import SqliteGenerations
@@ -53,13 +54,23 @@ def arm(crash_at: str) -> None:
     setattr(owner, method, wrapped)
 
 
-async def main(data: Path, stub: str, can_be_asked: bool, sweep_now: bool) -> None:
+def providers(kind: str, stub: str) -> dict[str, Provider] | None:
+    """The counting stub in one of its manners; None for the real ``local`` provider."""
+    if kind == "local":
+        return None
+    manners = {"can-be-asked": {}, "cannot-be-asked": {"can_be_asked": False}, "idempotent": IDEMPOTENT}
+    return {"stub": StubProvider(stub, **manners[kind])}
+
+
+IDEMPOTENT = {"can_be_asked": False, "idempotent_by_reference": True}
+
+
+async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
     numbers = Numbers(
         gone_after_ms=200, retry_base_ms=50, tick_ms=100,
         **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
     )  # fmt: skip
-    provider = StubProvider(stub, can_be_asked=can_be_asked)
-    opened = functools.partial(open_studio, providers={"stub": provider}, numbers=numbers)
+    opened = functools.partial(open_studio, providers=providers(kind, stub), numbers=numbers)
 
     async def ready(running: Running) -> None:
         print(json.dumps({"base_url": running.studio.base_url}), flush=True)
@@ -72,4 +83,4 @@ async def main(data: Path, stub: str, can_be_asked: bool, sweep_now: bool) -> No
 if __name__ == "__main__":
     if os.environ.get("CRASH_AT"):
         arm(os.environ["CRASH_AT"])
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], "cannot-be-asked" not in sys.argv, "sweep-now" in sys.argv))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], "sweep-now" in sys.argv))
