@@ -30,7 +30,8 @@ expect.set_options(timeout=PATIENCE_MS)
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it lives it keeps an event loop running, and other rooms' tests want their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium."""
     if not CHROMIUM.exists():
