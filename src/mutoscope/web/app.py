@@ -12,7 +12,7 @@ from mutoscope.web.bodies import JSON_BYTES
 from mutoscope.web.delivery import deliver
 from mutoscope.web.events import HEARTBEAT_S, Streams, events
 from mutoscope.web.front import Front
-from mutoscope.web.health import Metrics
+from mutoscope.web.health import Metrics, Trial
 from mutoscope.web.pages import page_routes
 from mutoscope.web.pages.errors import error_page
 from mutoscope.web.problems import exception_handlers
@@ -34,6 +34,7 @@ def create_app(
             "studio": studio,
             "streams": Streams(heartbeat_s),
             "metrics": metrics,
+            "trial": Trial(),
             "metrics_token": metrics_token,
             "error_page": error_page,
         }

@@ -1,6 +1,7 @@
 """Whether the process lives, whether it can serve, and figures for Prometheus."""
 
 import hmac
+import os
 import shutil
 
 import msgspec
@@ -8,10 +9,9 @@ from litestar import Response, get
 from litestar.handlers import BaseRouteHandler
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
+from mutoscope.blobs.port import BlobsUnavailable
 from mutoscope.domain.errors import NotFound, SignInNeeded
 from mutoscope.domain.ids import SECOND, Millis
-from mutoscope.domain.media import Kind, Variant, key_for
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import StoreUnavailable
 from mutoscope.web.events import Streams
@@ -20,8 +20,8 @@ from mutoscope.web.security import Asked, studio_of
 FREE_BYTES = 256 * 1024 * 1024
 """Less room than this on the data disk, and the studio is not ready for more work."""
 TOTALS_FOR_MS: Millis = 5 * SECOND
-PROBE = key_for(Kind.IMAGE, "med_" + "0" * 26, Variant.MASTER, "image/png")
-"""A key of our shape that no item has: asking for it shows that the storage answers, and writes nothing."""
+TRIED_FOR_MS: Millis = 10 * SECOND
+"""How long a trial of the storage counts: it writes, and anybody may ask."""
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -31,6 +31,26 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: bool
     parts: dict[str, str]
+
+
+class Trial:
+    """Whether the storage takes bytes and gives them back: really tried, but not at every question."""
+
+    def __init__(self) -> None:
+        self._tried_at: Millis | None = None
+        self._said = "ok"
+
+    async def said(self, studio: Studio) -> str:
+        """ "ok", or what is wrong."""
+        now = studio.clock.now()
+        if self._tried_at is None or now - self._tried_at >= TRIED_FOR_MS:
+            self._tried_at = now
+            try:
+                await studio.blobs.check()
+                self._said = "ok"
+            except BlobsUnavailable:
+                self._said = "cannot be reached or written"
+        return self._said
 
 
 class Metrics:
@@ -81,27 +101,23 @@ def alive() -> dict[str, str]:
 @get("/readyz", include_in_schema=False, exclude_from_auth=True)
 async def ready(request: Asked) -> Response[Readiness]:
     """The studio can serve; 503 when a part cannot."""
-    parts = await _parts(studio_of(request))
+    parts = await _parts(studio_of(request), request.app.state.trial)
     fine = all(said == "ok" for said in parts.values())
     return Response(Readiness(ready=fine, parts=parts), status_code=200 if fine else 503)
 
 
-async def _parts(studio: Studio) -> dict[str, str]:
-    parts = {"store": "ok", "storage": "ok", "disk": "ok"}
+async def _parts(studio: Studio, trial: Trial) -> dict[str, str]:
+    parts = {"store": "ok", "storage": await trial.said(studio), "disk": "ok"}
     try:
         await studio.store.ping()
     except StoreUnavailable:
         parts["store"] = "cannot be reached"
     try:
-        await studio.blobs.head(PROBE)
-    except BlobMissing:
-        pass
-    except BlobsUnavailable:
-        parts["storage"] = "cannot be reached"
-    try:
         folder = next(path for path in (studio.spool.root, *studio.spool.root.parents) if path.exists())
         if shutil.disk_usage(folder).free < FREE_BYTES:
             parts["disk"] = "is nearly full"
+        elif not os.access(folder, os.W_OK):
+            parts["disk"] = "cannot be written"
     except OSError:
         parts["disk"] = "cannot be looked at"
     return parts
