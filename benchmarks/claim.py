@@ -35,13 +35,18 @@ class Claim:
 
     def line(self) -> str:
         """One line for a person."""
-        text = f"{self.what}: {self.value:,.4g} {self.unit}"
+        text = f"{self.what}: {_figure(self.value)} {self.unit}"
         if self.baseline_value is not None:
-            text += f" | {self.baseline}: {self.baseline_value:,.4g} {self.unit} | ratio {self.ratio:.3g}"
+            text += f" | {self.baseline}: {_figure(self.baseline_value)} {self.unit} | ratio {self.ratio:.3g}"
         if self.aim is not None:
             unit = "ratio" if self.of_ratio else self.unit
-            text += f" | aim: {self.direction} {self.aim:g} {unit}: {'met' if self.met else 'MISSED'}"
+            text += f" | aim: {self.direction} {self.aim:,.15g} {unit}: {'met' if self.met else 'MISSED'}"
         return text
+
+
+def _figure(value: float) -> str:
+    """Three digits that count, and never an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def median(values: Sequence[float]) -> float:

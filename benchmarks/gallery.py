@@ -1,23 +1,30 @@
 """The gallery page and a two-word search over 100,000 items, first and deepest page, at 1 and at 8 clients, over HTTP.
 
-The baseline for the rate is a bare Litestar route that answers the same bytes, in the same process at the same time.
+Pages are made anew for each question unless a line says otherwise: answers to strangers are kept while nothing changes.
+The baseline for the rate is a bare Litestar route that answers the same bytes from a process of its own, in turns.
 """
 
 import asyncio
+import itertools
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2
+import uvloop
 from msgspec import structs
 
 from benchmarks.claim import AT_LEAST, Claim, median
-from benchmarks.serving import BareServer, StudioServer
+from benchmarks.serving import BareServer, Line, StudioServer
 from cast import generation, media, person
-from mutoscope.domain.generation import State
+from mutoscope.domain.generation import Generation, State
 from mutoscope.domain.ids import SystemClock
+from mutoscope.domain.media import Kind, Media, StoredFile, Variant, key_for
 from mutoscope.domain.people import Role
 from mutoscope.store.port import Limits
 from mutoscope.store.sqlite import open_sqlite
@@ -26,8 +33,14 @@ ITEMS, EACH, SEED = 100_000, 1_000, 20261122
 SECONDS, ROUNDS, PAGE = 2.0, 3, 50
 WORDS = [a + b for a in ("bra", "lu", "mo", "ta", "ri", "ke", "no", "sel", "vi", "do") for b in
          ("ss", "men", "scope", "ver", "dge", "lta", "rth", "via", "on", "ra", "pe", "sto", "mi", "zu", "quin")]  # fmt: skip
+MADE = {
+    Variant.POSTER: "image/jpeg", Variant.THUMB_SMALL: "image/webp", Variant.THUMB_MEDIUM: "image/webp",
+    Variant.THUMB_LARGE: "image/webp", Variant.PREVIEW: "video/mp4", Variant.STORYBOARD: "image/webp",
+    Variant.STORYBOARD_VTT: "text/vtt",
+}  # fmt: skip
 WEIGHTS = [1 / (rank + 1) for rank in range(len(WORDS))]
 TWO_WORDS = f"{WORDS[1]} {WORDS[2]}"
+NUMBERS = itertools.count()
 
 
 async def fill(data: Path) -> None:
@@ -38,8 +51,7 @@ async def fill(data: Path) -> None:
     await store.people.add(alice, None)
     limits = Limits(per_provider={}, per_person=10)
     for _ in range(ITEMS // EACH):
-        job = generation(alice, media_ids=("x",))
-        job = structs.replace(job, pinned=structs.replace(job.pinned, price_each=0))
+        job = generation(alice, results=EACH, price_each=0)
         await store.generations.accept(job, None, "")
         now = clock.now()
         claimed = await store.generations.claim(frozenset({State.QUEUED}), "w", now, now + 60_000, limits)
@@ -49,90 +61,106 @@ async def fill(data: Path) -> None:
             begun = await store.generations.advance(job.id, begun.fence, from_, to, now)
         held = await store.generations.claim(frozenset({State.DEVELOPING}), "w", now, now + 60_000, limits)
         assert held is not None
-        items = [_item(job, dice) for _ in range(EACH)]
+        items = [_item(job, place, dice) for place in range(EACH)]
         await store.generations.publish(job.id, held.fence, now, items, 0)
     await store.close()
 
 
-def _item(job: object, dice: random.Random) -> object:
+def _item(job: Generation, place: int, dice: random.Random) -> Media:
+    """A film with all its files, as the darkroom leaves it."""
     prompt = " ".join(dice.choices(WORDS, WEIGHTS, k=10))
-    return structs.replace(media(job), prompt=prompt, title=prompt[:40], description=prompt)
+    item = media(job, place, prompt=prompt, title=prompt[:40], description=prompt)
+    made = {variant: StoredFile(key=key_for(Kind.VIDEO, item.id, variant, type_), mime_type=type_, size_bytes=30_000)
+            for variant, type_ in MADE.items()}  # fmt: skip
+    return structs.replace(item, files=item.files | made)
 
 
-async def latencies(ask: Callable[[], Awaitable[object]], clients: int) -> tuple[float, float]:
-    """Median milliseconds, and answers per second."""
+class Asker:
+    """Asks for one page over a connection, as new each time or always the same."""
+
+    def __init__(self, line: Line, cursor: str | None, query: str, new: bool) -> None:
+        params = {"limit": str(PAGE), "q": query} | ({"cursor": cursor} if cursor else {})
+        self._line, self._target, self._new = line, "/api/media?" + urlencode(params), new
+
+    async def ask(self) -> None:
+        # A parameter that nobody reads makes it a question that was not answered before.
+        await self._line.get(self._target + (f"&_={next(NUMBERS)}" if self._new else ""))
+
+
+async def pace(asks: Sequence[Callable[[], Awaitable[object]]]) -> tuple[float, float]:
+    """Median milliseconds of an answer, and answers per second, of clients that each ask again and again."""
     taken: list[float] = []
     end = time.perf_counter() + SECONDS
 
-    async def client() -> None:
+    async def client(ask: Callable[[], Awaitable[object]]) -> None:
         while (began := time.perf_counter()) < end:
             await ask()
             taken.append((time.perf_counter() - began) * 1000)
 
-    await asyncio.gather(*(client() for _ in range(clients)))
+    await asyncio.gather(*map(client, asks))
     return median(taken), len(taken) / SECONDS
 
 
-async def deepest(http: httpx2.AsyncClient, query: str) -> str | None:
-    """The cursor of the last full page but one, found by asking for the oldest first."""
-    cursor: str | None = None
-    answer = (await http.get("/api/media", params={"limit": PAGE, "q": query, "sort": "newest"})).json()
-    while answer["next"]:
-        cursor = answer["next"]
-        answer = (await http.get("/api/media", params={"limit": 100, "q": query, "cursor": cursor})).json()
-    return cursor
+async def deepest(http: httpx2.AsyncClient, query: str) -> tuple[str, int]:
+    """The cursor before the last full page, and how many items there are: found by walking to the end."""
+    cursors: list[str] = []
+    while True:
+        params = {"limit": PAGE, "q": query} | ({"cursor": cursors[-1]} if cursors else {})
+        answer = (await http.get("/api/media", params=params)).raise_for_status().json()
+        if answer["next"] is None:
+            return cursors[-2], len(cursors) * PAGE + len(answer["items"])
+        cursors.append(answer["next"])
 
 
-async def measure(server: StudioServer) -> list[Claim]:
-    claims: list[Claim] = []
-    async with httpx2.AsyncClient(base_url=server.base_url, timeout=60) as http:
-        for name, query in (("gallery page", ""), ("two-word search", TWO_WORDS)):
-            last = await deepest(http, query)
-
-            def asker(cursor: str | None, query: str = query) -> Callable[[], Awaitable[object]]:
-                params = {"limit": PAGE, "q": query} | ({"cursor": cursor} if cursor else {})
-                return lambda: http.get("/api/media", params=params)
-
-            for clients in (1, 8):
-                rounds = [
-                    (await latencies(asker(None), clients), await latencies(asker(last), clients))
-                    for _ in range(ROUNDS)
-                ]
-                first = median([first for (first, _), _ in rounds])
-                deep = median([deep for _, (deep, _) in rounds])
-                aim = 15.0 if clients == 1 else None
-                claims.append(Claim(what=f"{name}, first, {clients} clients", value=first, unit="ms", aim=aim))
-                claims.append(
-                    Claim(
-                        what=f"{name}, deepest, {clients} clients",
-                        value=deep,
-                        unit="ms",
-                        baseline="first",
-                        baseline_value=first,
-                        aim=1.3 if clients == 1 else None,
-                        of_ratio=True,
-                    )
-                )
-        claims.append(await against_bare(http))
-    return claims
-
-
-async def against_bare(http: httpx2.AsyncClient) -> Claim:
-    body = (await http.get("/api/media", params={"limit": PAGE})).content
-    with BareServer(body) as bare:
-        async with httpx2.AsyncClient(base_url=bare.base_url, timeout=60) as plain:
-            rounds = [
-                (
-                    (await latencies(lambda: http.get("/api/media", params={"limit": PAGE}), 8))[1],
-                    (await latencies(lambda: plain.get("/"), 8))[1],
-                )
-                for _ in range(ROUNDS)
-            ]
-    return Claim(
-        what="gallery page, 8 clients", value=median([ours for ours, _ in rounds]), unit="per s",
-        baseline=f"a bare route with the same {len(body)} bytes", baseline_value=median([bare for _, bare in rounds]),
-        aim=0.6, direction=AT_LEAST, of_ratio=True,
+async def pages(base_url: str, name: str, query: str, cursor: str, clients: int) -> AsyncIterator[Claim]:
+    """First and deepest page, made anew for each question, in turns."""
+    async with AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(Line(base_url)) for _ in range(clients)]
+        asks = {place: [Asker(line, place, query, new=True).ask for line in lines] for place in (None, cursor)}
+        rounds = [(await pace(asks[None]), await pace(asks[cursor])) for _ in range(ROUNDS)]
+    first, deep = (median([taken for taken, _ in column]) for column in zip(*rounds, strict=True))
+    plural = "s" if clients > 1 else ""
+    yield Claim(
+        what=f"{name}, first page, {clients} client{plural}", value=first, unit="ms", aim=15 if clients == 1 else None
+    )
+    yield Claim(
+        what=f"{name}, deepest page, {clients} client{plural}", value=deep, unit="ms", baseline="first",
+        baseline_value=first, aim=1.3 if clients == 1 else None, of_ratio=True,
     )  # fmt: skip
+
+
+async def rates(base_url: str, body: bytes, clients: int) -> AsyncIterator[Claim]:
+    """The page as strangers get it while nothing changes, and made anew each time, against a bare route."""
+    with BareServer(body) as bare:
+        async with AsyncExitStack() as stack:
+            lines = [await stack.enter_async_context(Line(base_url)) for _ in range(clients)]
+            others = [await stack.enter_async_context(Line(bare.base_url)) for _ in range(clients)]
+            kept, new = ([Asker(line, None, "", new=new).ask for line in lines] for new in (False, True))
+            plain = [partial(line.get, "/") for line in others]
+            rounds = [[(await pace(asks))[1] for asks in (kept, new, plain)] for _ in range(ROUNDS)]
+    as_kept, as_new, as_plain = (median(column) for column in zip(*rounds, strict=True))
+    name = f"a bare route with the same {len(body):,} bytes"
+    yield Claim(
+        what=f"gallery page while nothing changes, {clients} clients", value=as_kept, unit="per s", baseline=name,
+        baseline_value=as_plain, aim=0.6, direction=AT_LEAST, of_ratio=True,
+    )  # fmt: skip
+    yield Claim(
+        what=f"gallery page made anew, {clients} clients", value=as_new, unit="per s", baseline=name,
+        baseline_value=as_plain,
+    )  # fmt: skip
+
+
+async def measure(base_url: str) -> list[Claim]:
+    claims: list[Claim] = []
+    async with httpx2.AsyncClient(base_url=base_url, timeout=60) as http:
+        body = (await http.get("/api/media", params={"limit": PAGE})).raise_for_status().content
+        for name, query in (("gallery", ""), ("two-word search", TWO_WORDS)):
+            cursor, count = await deepest(http, query)
+            for clients in (1, 8):
+                claims += [
+                    claim async for claim in pages(base_url, f"{name} of {count:,} items", query, cursor, clients)
+                ]
+    return [*claims, *[claim async for claim in rates(base_url, body, 8)]]
 
 
 def run() -> Iterator[Claim]:
@@ -141,4 +169,4 @@ def run() -> Iterator[Claim]:
         data.mkdir()
         asyncio.run(fill(data))
         with StudioServer(data) as server:
-            yield from asyncio.run(measure(server))
+            yield from uvloop.run(measure(server.base_url))

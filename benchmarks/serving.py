@@ -1,19 +1,22 @@
-"""Servers for benchmarks, each a process of its own."""
+"""Servers for benchmarks, each a process of its own, and a client that costs little."""
 
+import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"}
 
 BARE = """
 import sys, socket
@@ -31,68 +34,123 @@ uvicorn.Server(config).run(sockets=[listener])
 """
 
 
-class _Server:
-    """A child process that is ended with the block."""
+class Server:
+    """A child process that says where it listens (a port, or JSON, or a sentence), and is ended with the block."""
 
-    base_url = ""
-    process: subprocess.Popen[str]
+    def __init__(self, *command: str, **environment: str) -> None:
+        self._command, self._environment = command, environment
+        self.base_url = ""
+
+    def __enter__(self) -> "Server":
+        self.process = subprocess.Popen(
+            self._command, env=ENVIRONMENT | self._environment, cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line.strip().isdigit():
+            self.base_url = f"http://127.0.0.1:{int(line)}"
+        else:
+            self.base_url = json.loads(line)["base_url"] if line.startswith("{") else _address(line)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
 
 
-class StudioServer(_Server):
-    """`mutoscope serve` over a data folder; knows how long it took to the first answer."""
+def _address(line: str) -> str:
+    if " is at " not in line:
+        raise SystemExit(f"the server did not start: {line.strip() or 'it said nothing'}")
+    return line.split(" is at ")[1].split()[0]
 
-    def __init__(self, data: Path, *command: str, **environment: str) -> None:
+
+class StudioServer(Server):
+    """A studio over a data folder: `mutoscope serve`, or with ``provider`` one whose films come from that address."""
+
+    def __init__(self, data: Path, provider: str | None = None) -> None:
+        mutoscope = (str(Path(sys.executable).parent / "mutoscope"), "--data", str(data), "serve")
+        other = (sys.executable, "-m", "benchmarks.studio", str(data), provider or "")
+        super().__init__(*(other if provider else mutoscope), MUTOSCOPE_PORT="0", MUTOSCOPE_SIGN_UP_GRANT="0")
         self.data = data
-        self._command = command or (str(Path(sys.executable).parent / "mutoscope"), "--data", str(data), "serve")
-        self._environment = {"MUTOSCOPE_PORT": "0", **environment}
         self.cold_start_s = 0.0
 
     def __enter__(self) -> "StudioServer":
         began = time.perf_counter()
-        self.process = subprocess.Popen(
-            self._command, env=os.environ | self._environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            cwd=ROOT / "tests",
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        self.base_url = json.loads(line)["base_url"] if line.startswith("{") else line.split(" is at ")[1].split()[0]
+        super().__enter__()
         httpx2.get(f"{self.base_url}/healthz", timeout=30).raise_for_status()
         self.cold_start_s = time.perf_counter() - began
         return self
 
-    def operator(self, path: str, body: object) -> dict[str, str]:
-        """Ask as the operator, over the studio's socket."""
+    def join(self, name: str = "alice", tokens: int = 1_000) -> dict[str, str]:
+        """Make an account with tokens; the header to ask as that person."""
         transport = httpx2.HTTPTransport(uds=str(self.data / "operator.sock"))
         with httpx2.Client(transport=transport, base_url="http://localhost") as http:
-            return http.post(path, json=body).raise_for_status().json()
+            for path, body in (
+                ("people", {"name": name, "role": "admin"}),
+                ("grants", {"name": name, "amount": tokens, "reference": "start"}),
+                ("tokens", {"name": name}),
+            ):
+                answer: Any = http.post(f"/operator/{path}", json=body).raise_for_status().json()
+        return {"Authorization": f"Bearer {answer['access_token']}"}
 
-    def resident_mb(self) -> float:
-        """What the server and its children have in memory, shared pages counted once (proportional set size)."""
+    def processes(self) -> list[psutil.Process]:
+        """The server, and the processes below it."""
         server = psutil.Process(self.process.pid)
-        return sum(each.memory_full_info().pss for each in [server, *server.children(recursive=True)]) / 1e6
-
-    def own_mb(self) -> float:
-        """What the server process alone has in memory."""
-        return psutil.Process(self.process.pid).memory_info().rss / 1e6
+        return [server, *server.children(recursive=True)]
 
 
-class BareServer(_Server):
+class BareServer(Server):
     """Litestar with one route that answers these bytes."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(body)
+        self._file = Path(file.name)
+        super().__init__(sys.executable, "-c", BARE, file.name)
 
     def __enter__(self) -> "BareServer":
-        with tempfile.NamedTemporaryFile(delete=False) as file:
-            file.write(self._body)
-        self.process = subprocess.Popen([sys.executable, "-c", BARE, file.name], stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.base_url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        Path(file.name).unlink()
+        super().__enter__()
+        self._file.unlink()  # it has read it when it says its port
         return self
+
+
+class GivingServer(Server):
+    """A provider that has this film ready."""
+
+    def __init__(self, film: Path) -> None:
+        super().__init__(sys.executable, "-m", "benchmarks.giving", str(film))
+
+    def given_at(self) -> float:
+        """When the last byte of the film went out, by `time.monotonic`."""
+        return httpx2.get(f"{self.base_url}/given").raise_for_status().json()["at"]
+
+
+class Line:
+    """One connection that is kept open. A client for rates: a full one would cost more than the server it measures."""
+
+    def __init__(self, base_url: str) -> None:
+        self._host = urlsplit(base_url).netloc
+
+    async def __aenter__(self) -> "Line":
+        host, port = self._host.split(":")
+        self._reader, self._writer = await asyncio.open_connection(host, int(port), limit=1 << 20)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    async def get(self, target: str) -> bytes:
+        """The body of a 200."""
+        self._writer.write(f"GET {target} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        assert head.startswith(b"http/1.1 200 "), head
+        return await self._reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
