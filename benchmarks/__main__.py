@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME ...]``"""
 
 import importlib
+import os
 import sys
 import time
 
@@ -15,7 +16,10 @@ def main() -> None:
     for name in chosen:
         began = time.monotonic()
         module = importlib.import_module(f"benchmarks.{name}")
-        print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
+        print(f"\n{name}: {(module.__doc__ or name).splitlines()[0]}", flush=True)
+        print(
+            f"  ({os.getloadavg()[0]:.1f} processes wait for {os.cpu_count()} processors before it begins)", flush=True
+        )
         for claim in module.run():
             print("  " + claim.line(), flush=True)
         print(f"  ({time.monotonic() - began:.0f} s)", flush=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 FPS, WIDTH, HEIGHT = 24, 1280, 720
 
@@ -35,7 +36,7 @@ def large(path: Path, size_bytes: int) -> None:
             packet, shift = packets[count % len(packets)], count // len(packets) * length
             again = av.Packet(bytes(packet))
             again.stream, again.time_base, again.is_keyframe = stream, packet.time_base, packet.is_keyframe
-            again.pts, again.dts, again.duration = packet.pts + shift, packet.dts + shift, packet.duration
+            again.pts, again.dts, again.duration = (packet.pts or 0) + shift, (packet.dts or 0) + shift, packet.duration
             container.mux(again)
             written, count = written + packet.size, count + 1
     second.unlink()

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -41,7 +41,7 @@ class Server:
         self._command, self._environment = command, environment
         self.base_url = ""
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command, env=ENVIRONMENT | self._environment, cwd=ROOT, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True,
@@ -82,7 +82,7 @@ class StudioServer(Server):
         self.data = data
         self.cold_start_s = 0.0
 
-    def __enter__(self) -> "StudioServer":
+    def __enter__(self) -> Self:
         began = time.perf_counter()
         super().__enter__()
         httpx2.get(f"{self.base_url}/healthz", timeout=30).raise_for_status()
@@ -116,7 +116,7 @@ class BareServer(Server):
         self._file = Path(file.name)
         super().__init__(sys.executable, "-c", BARE, file.name)
 
-    def __enter__(self) -> "BareServer":
+    def __enter__(self) -> Self:
         super().__enter__()
         self._file.unlink()  # it has read it when it says its port
         return self
