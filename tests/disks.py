@@ -29,6 +29,11 @@ def make_read_only(folder: Path) -> None:
     _mount("-o", "remount,ro", str(folder))
 
 
+def make_writable(folder: Path) -> None:
+    """Mount it again as it was."""
+    _mount("-o", "remount,rw", str(folder))
+
+
 def fill(folder: Path) -> Path:
     """Take all the room there is. Returns the file that took it."""
     filler = folder / "filler"

@@ -117,9 +117,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 async def test_every_accepted_job_survives_kills_when_the_provider_can_be_asked(
     tmp_path: Path, stub: RunningStub, rng: random.Random, kills: int
 ) -> None:
-    studio = KilledStudio(tmp_path / "data", stub)
-    boundaries = rng.sample(BOUNDARIES, len(BOUNDARIES))
-    ended = await torment(studio, kills * 6 // 10, rng, boundaries)
+    with KilledStudio(tmp_path / "data", stub) as studio:
+        ended = await torment(studio, kills * 6 // 10, rng, rng.sample(BOUNDARIES, len(BOUNDARIES)))
     assert set(ended) == {State.SUCCEEDED}
     assert ended.total() == len(studio.accepted)
 
@@ -128,8 +127,8 @@ async def test_every_accepted_job_survives_kills_when_the_provider_can_be_asked(
 async def test_a_provider_that_cannot_be_asked_is_never_asked_twice(
     tmp_path: Path, stub: RunningStub, rng: random.Random, kills: int
 ) -> None:
-    studio = KilledStudio(tmp_path / "data", stub, "cannot-be-asked")
-    ended = await torment(studio, kills * 2 // 10, rng, sorted(IN_DOUBT))
+    with KilledStudio(tmp_path / "data", stub, "cannot-be-asked") as studio:
+        ended = await torment(studio, kills * 2 // 10, rng, sorted(IN_DOUBT))
     assert set(ended) <= {State.SUCCEEDED, State.OUTCOME_UNKNOWN}
     assert ended[State.OUTCOME_UNKNOWN] > 0, "the kills between intent and answer were not hit"
 
@@ -138,8 +137,8 @@ async def test_a_provider_that_cannot_be_asked_is_never_asked_twice(
 async def test_a_provider_that_knows_the_reference_is_asked_again_and_paid_once(
     tmp_path: Path, stub: RunningStub, rng: random.Random, kills: int
 ) -> None:
-    studio = KilledStudio(tmp_path / "data", stub, "idempotent")
-    ended = await torment(studio, kills * 2 // 10, rng, rng.sample(sorted(IN_DOUBT), len(IN_DOUBT)))
+    with KilledStudio(tmp_path / "data", stub, "idempotent") as studio:
+        ended = await torment(studio, kills * 2 // 10, rng, rng.sample(sorted(IN_DOUBT), len(IN_DOUBT)))
     assert set(ended) == {State.SUCCEEDED}
     assert ended.total() == len(studio.accepted)
 
@@ -148,18 +147,18 @@ async def test_a_provider_that_knows_the_reference_is_asked_again_and_paid_once(
 async def test_films_of_this_machine_come_out_byte_for_byte_as_without_kills(
     tmp_path: Path, stub: RunningStub, rng: random.Random, kills: int
 ) -> None:
-    studio = KilledStudio(tmp_path / "data", stub, "local")
-    move_in(studio)
-    disturbed, calm = ([f"{how}-{n}" for n in range(len(LOCAL_WISHES))] for how in ("disturbed", "calm"))
-    for _ in range(max(kills * 3 // 20, 1)):
-        killed_at_random(studio, rng, disturbed, LOCAL_WISHES, within_s=2.5)
-    studio.start()
-    place(studio, disturbed + calm, LOCAL_WISHES)
-    studio.wait_settled()
-    assert checksums(studio, disturbed) == checksums(studio, calm)
-    studio.stop()
-    studio.wait_swept()
-    assert set(await studio.examine()) == {State.SUCCEEDED}
+    with KilledStudio(tmp_path / "data", stub, "local") as studio:
+        move_in(studio)
+        disturbed, calm = ([f"{how}-{n}" for n in range(len(LOCAL_WISHES))] for how in ("disturbed", "calm"))
+        for _ in range(max(kills * 3 // 20, 1)):
+            killed_at_random(studio, rng, disturbed, LOCAL_WISHES, within_s=2.5)
+        studio.start()
+        place(studio, disturbed + calm, LOCAL_WISHES)
+        studio.wait_settled()
+        assert checksums(studio, disturbed) == checksums(studio, calm)
+        studio.stop()
+        studio.wait_swept()
+        assert set(await studio.examine()) == {State.SUCCEEDED}
 
 
 def checksums(studio: KilledStudio, keys: list[str]) -> list[str]:

@@ -67,7 +67,7 @@ IDEMPOTENT = {"can_be_asked": False, "idempotent_by_reference": True}
 
 async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
     numbers = Numbers(
-        gone_after_ms=200, retry_base_ms=50, tick_ms=100,
+        gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=6_000,
         **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
     )  # fmt: skip
     opened = functools.partial(open_studio, providers=providers(kind, stub), numbers=numbers)

@@ -20,7 +20,7 @@ from mutoscope.web.security import Asked, studio_of
 FREE_BYTES = 256 * 1024 * 1024
 """Less room than this on the data disk, and the studio is not ready for more work."""
 TOTALS_FOR_MS: Millis = 5 * SECOND
-TRIED_FOR_MS: Millis = 10 * SECOND
+TRIED_FOR_MS: Millis = 5 * SECOND
 """How long a trial of the storage counts: it writes, and anybody may ask."""
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
