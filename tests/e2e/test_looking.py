@@ -2,16 +2,38 @@
 
 import base64
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import expect
 
 from e2e.conftest import Open
-from e2e.studio import GRANTED, Person
+from e2e.studio import GRANTED, Person, StudioProcess
 from mutoscope.darkroom.thumbhash import encode
 
 FILM = {"model": "local/dream", "parameters": {"size": "640x360", "duration_s": 1}}
 STILL = {"model": "local/still", "parameters": {"size": "1280x720"}}
+
+
+class Shown(NamedTuple):
+    """What stands in the gallery for the tests that only look."""
+
+    owner: Person
+    still: str
+    film: str
+
+
+@pytest.fixture(scope="module")
+def shown(studio: StudioProcess) -> Iterator[Shown]:
+    """A picture and a film of somebody's."""
+    owner = studio.someone("alice")
+    jobs = [
+        owner.order(prompt="A zeppelin at anchor", **STILL),
+        owner.order(prompt="A zeppelin adrift", seed=42, **FILM),
+    ]
+    yield Shown(owner, *map(owner.wait, jobs))
+    owner.api.close()
 
 
 WATCH = """() => {
@@ -81,9 +103,7 @@ def test_an_owner_edits_and_a_mistake_keeps_what_was_typed(open_page: Open, alic
     expect(gone.get_by_role("heading", name="Not found")).to_be_visible()
 
 
-def test_a_search_and_a_filter_stand_in_the_address(open_page: Open, alice: Person) -> None:
-    still = alice.finished(prompt="A zeppelin at anchor", **STILL)
-    film = alice.finished(prompt="A zeppelin adrift", **FILM)
+def test_a_search_and_a_filter_stand_in_the_address(open_page: Open, shown: Shown) -> None:
     page = open_page("/")
     page.keyboard.press("/")
     page.keyboard.type("zeppelin")
@@ -93,26 +113,25 @@ def test_a_search_and_a_filter_stand_in_the_address(open_page: Open, alice: Pers
     page.get_by_role("link", name="Films").click()
     page.wait_for_url("**/?q=zeppelin&kind=video")
     expect(page.locator("mu-card")).to_have_count(1)
-    expect(page.locator(f"#{film}")).to_be_visible()
-    expect(page.locator(f"#{still}")).to_have_count(0)
+    expect(page.locator(f"#{shown.film}")).to_be_visible()
+    expect(page.locator(f"#{shown.still}")).to_have_count(0)
     page.keyboard.press("c")
     page.wait_for_url("**/sign-in?next=%2Fcreate")
 
 
-def test_scrolling_to_the_end_brings_more_and_nothing_twice(open_page: Open, alice: Person) -> None:
-    items = [alice.finished(prompt=f"Windmill {word}", **STILL) for word in ("uphill", "downhill")]
-    page = open_page("/?q=windmill+uphill")
+def test_scrolling_to_the_end_brings_more_and_nothing_twice(open_page: Open, shown: Shown) -> None:
+    page = open_page("/?q=zeppelin+anchor")
     expect(page.locator("mu-card")).to_have_count(1)
     page.evaluate(
         """() => {
-          const more = Object.assign(document.createElement("a"), { className: "more", href: "/?q=windmill" });
+          const more = Object.assign(document.createElement("a"), { className: "more", href: "/?q=zeppelin" });
           const gallery = document.querySelector("mu-gallery");
           gallery.append(more);
           gallery.watch();
         }"""
     )
     expect(page.locator("mu-card")).to_have_count(2)
-    assert [card.get_attribute("id") for card in page.locator("mu-card").all()] == items
+    assert [card.get_attribute("id") for card in page.locator("mu-card").all()] == [shown.still, shown.film]
     expect(page.locator(".more")).to_have_count(0)
 
 
@@ -136,20 +155,19 @@ def test_pages_that_lost_the_line_catch_up_with_everything(open_page: Open, alic
     expect(tokens.locator("[data-available]")).to_have_text(str(GRANTED - 2))
 
 
-def test_an_item_says_how_it_was_made_and_can_be_remixed(open_page: Open, alice: Person) -> None:
-    item = alice.finished(prompt="Smoke, slowly", seed=42, **FILM)
-    page = open_page(f"/m/{item}", alice)
+def test_an_item_says_how_it_was_made_and_can_be_remixed(open_page: Open, shown: Shown) -> None:
+    page = open_page(f"/m/{shown.film}", shown.owner)
     expect(page.get_by_text("AI generated", exact=True)).to_be_visible()
     expect(page.get_by_text("Made by a procedure, not by an AI model")).to_be_visible()
     expect(page.locator("meta[property='og:video']")).to_have_count(1)
     page.get_by_role("link", name="Remix").click()
-    expect(page.get_by_label("Prompt")).to_have_value("Smoke, slowly")
+    expect(page.get_by_label("Prompt")).to_have_value("A zeppelin adrift")
     expect(page.get_by_label("Seed")).to_have_value("42")
     expect(page.locator("[name='local/dream:size']")).to_have_value("640x360")
 
 
-def test_without_scripts_the_gallery_is_read_and_an_item_is_seen(open_page: Open, alice: Person) -> None:
-    item = alice.finished(prompt="Birches", **STILL)
+def test_without_scripts_the_gallery_is_read_and_an_item_is_seen(open_page: Open, shown: Shown) -> None:
+    item = shown.still
     page = open_page("/", java_script_enabled=False)
     poster = page.locator(f"#{item} img")
     expect(poster).to_be_visible()
@@ -157,7 +175,7 @@ def test_without_scripts_the_gallery_is_read_and_an_item_is_seen(open_page: Open
     assert box is not None
     assert box["width"] / box["height"] == pytest.approx(16 / 9, rel=0.02)
     page.locator(f"#{item} a").click()
-    expect(page.get_by_role("heading", name="Birches")).to_be_visible()
+    expect(page.get_by_role("heading", name="A zeppelin at anchor")).to_be_visible()
     expect(page.get_by_role("link", name="Download")).to_have_attribute("href", f"/media/{item}/master")
 
 

@@ -29,7 +29,7 @@ class Balance extends HTMLElement {
 }
 
 function key(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, video")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open], video")) return;
   const search = document.getElementById("q");
   if (event.key === "?") document.getElementById("keys").showModal();
   else if (event.key === "/" && search) search.focus();
