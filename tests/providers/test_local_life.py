@@ -1,6 +1,7 @@
 """A job's life at the local provider: once and only once, through kills and restarts, to a result or a clear end."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -15,8 +16,9 @@ from tests.providers.conftest import content, finished, made, order, until
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.domain.generation import FailureKind, Output, ProviderJob
 from mutoscope.domain.ids import DAY, SystemClock
-from mutoscope.providers.local import LocalProvider
+from mutoscope.providers.local import LocalProvider, render
 from mutoscope.providers.local import provider as adapter
+from mutoscope.providers.local import work as render_work
 from mutoscope.providers.local.folder import Folder
 from mutoscope.providers.port import Canceled, Finished, Gone, Pending, ProviderError, SourceFile
 
@@ -48,7 +50,9 @@ async def test_progress_rises_and_comes_from_the_frames(provider: LocalProvider,
     assert seen[0] >= 0
     assert seen[-1] <= 1
     assert len(set(seen)) > 3
-    assert Folder(provider.root / accepted.job.id).frames_done() == 96
+    # The child counts the last frames when the result has its name.
+    folder = Folder(provider.root / accepted.job.id)
+    await until(lambda: folder.frames_done() == 96, "count of all frames")
 
 
 async def test_a_second_submit_of_the_same_reference_starts_nothing(provider: LocalProvider, tmp_path: Path):
@@ -320,6 +324,26 @@ async def test_nothing_starts_on_a_full_disk_and_it_goes_on_when_there_is_room(
     assert caught.value.kind is FailureKind.UNAVAILABLE
     monkeypatch.setattr(adapter, "FREE_BYTES", 0)
     await finished(provider, (await provider.submit(wish)).job)
+
+
+async def test_a_disk_that_fills_while_it_renders_is_said_and_the_next_look_tries_again(
+    provider: LocalProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = (await provider.submit(order(tmp_path, "dream", parameters=LONG))).job
+    provider.slots = 0
+    renderers(provider)[0].kill()
+    folder = Folder(provider.root / job.id)
+    await until(lambda: not folder.busy(), "end of the child")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(render_work, "work", full)
+    render.render(folder.path, os.getppid())
+    with pytest.raises(ProviderError, match="disk is full") as caught:
+        await provider.poll(job)
+    assert caught.value.kind is FailureKind.UNAVAILABLE
+    assert isinstance(await provider.poll(job), Pending)
 
 
 async def test_webhooks_are_never_believed(provider: LocalProvider):

@@ -59,13 +59,16 @@ def drift(plan: Plan, source: Path) -> Iterator[Frame]:
 
 
 def _eased(t: float) -> float:
-    """Slow at both ends, with an even middle: half of it a straight line, half of it an S of fifth degree."""
+    """Slow at both ends: a quarter of it a straight line, the rest an S of fifth degree."""
     return 0.25 * t + 0.75 * t * t * t * (t * (t * 6 - 15) + 10)
 
 
 def _open(source: Path, plan: Plan, zoom: float) -> Any:
-    """The picture cut to the film's shape, in memory, no finer than the closest view needs."""
-    wide, high = (round(side * zoom * 1.05) for side in (plan.width, plan.height))
+    """The picture cut to the film's shape, in memory; between the widest and the closest view in fineness.
+
+    Finer, it would shimmer in the wide view, which is sampled without a filter; coarser, the closest would be soft.
+    """
+    wide, high = (round(side * zoom**0.6) for side in (plan.width, plan.height))
     pixels = _plain(source)
     image = cast(Any, pyvips.Image.new_from_array(pixels, interpretation="srgb"))
     return image.thumbnail_image(wide, height=high, crop="centre", size="both").copy_memory()

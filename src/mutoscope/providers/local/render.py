@@ -40,7 +40,7 @@ def main(folder: Path, parent: int) -> None:
     os.environ.update(OPENBLAS_NUM_THREADS="1", VIPS_CONCURRENCY="2")
     with (folder / "lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _render(folder, parent)
+        render(folder, parent)
 
 
 def _end_with(parent: int) -> None:
@@ -57,7 +57,8 @@ def _keep_memory() -> None:
             ctypes.CDLL(None).mallopt(option, value)
 
 
-def _render(path: Path, parent: int) -> None:
+def render(path: Path, parent: int) -> None:
+    """Render what is missing. What cannot be drawn, and a full disk, is written down; anything else is raised."""
     from mutoscope.domain.generation import Failure, FailureKind
     from mutoscope.providers.local.folder import DISK_FULL, Folder
     from mutoscope.providers.local.work import CannotDraw, work
