@@ -96,18 +96,22 @@ class KilledStudio:
         elif not crash_at:
             raise AssertionError("the server did not start: see server.log")
 
-    def people(self) -> None:
+    def people(self, tokens: int = TOKENS) -> None:
         """An account with tokens, and the token to order with; it outlives the server."""
         with httpx2.Client(
             transport=httpx2.HTTPTransport(uds=str(self.data / "operator.sock")), base_url="http://localhost"
         ) as http:
             for path, body in (
                 ("/operator/people", {"name": "alice", "role": "admin"}),
-                ("/operator/grants", {"name": "alice", "amount": TOKENS, "reference": "start"}),
+                ("/operator/grants", {"name": "alice", "amount": tokens, "reference": "start"}),
                 ("/operator/tokens", {"name": "alice"}),
             ):
                 answer = http.post(path, json=body).raise_for_status().json()
         self._token = answer["access_token"]
+
+    def signed_in(self) -> dict[str, str]:
+        """The header field that makes a request alice's."""
+        return {"Authorization": f"Bearer {self._token}"}
 
     def order(self, key: str, wish: dict[str, Any]) -> None:
         """Place an order; remembers the job when the answer comes. Raises DiedEarly."""
@@ -116,7 +120,7 @@ class KilledStudio:
 
     def try_to_order(self, key: str, wish: dict[str, Any]) -> httpx2.Response:
         """Place an order, which may be refused. Raises DiedEarly."""
-        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
+        headers = {**self.signed_in(), "Idempotency-Key": key}
         try:
             response = httpx2.post(f"{self.base_url}/api/generations", json=wish, headers=headers, timeout=PATIENCE_S)
         except httpx2.TransportError as e:
@@ -178,8 +182,7 @@ class KilledStudio:
 
     def ask(self, path: str, **query: str) -> Any:
         """What alice gets to see."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        answer = httpx2.get(self.base_url + path, params=query, headers=headers, timeout=PATIENCE_S)
+        answer = httpx2.get(self.base_url + path, params=query, headers=self.signed_in(), timeout=PATIENCE_S)
         return answer.raise_for_status().json()
 
     def _until_none(self, left: Callable[[], Collection[Any]], what: str) -> None:
