@@ -17,7 +17,7 @@ JSON_BYTES = 1024 * 1024
 FIELDS_BYTES = 1024 * 1024
 """All text fields and the framing of a form together."""
 FIELD_BYTES = 256 * 1024
-PARTS = 32
+PARTS = 256
 
 T = TypeVar("T")
 
