@@ -26,7 +26,7 @@ class Tone(msgspec.Struct, frozen=True, kw_only=True):
 _TONES: dict[str, Tone] = {
     "red crimson scarlet blood ruby": Tone(hue=25),
     "orange copper rust": Tone(hue=55),
-    "amber gold golden honey brass": Tone(hue=80, accent=50),
+    "amber gold golden honey brass": Tone(hue=62, accent=90),
     "yellow lemon": Tone(hue=105),
     "green emerald jade moss": Tone(hue=150),
     "teal turquoise cyan": Tone(hue=195),
@@ -56,7 +56,7 @@ _TONES: dict[str, Tone] = {
     "spring": Tone(hue=140, accent=350, light=0.08),
     "summer sun sunny": Tone(hue=85, accent=230, light=0.05),
     "space galaxy cosmos cosmic universe nebula": Tone(hue=285, accent=345, light=-0.12, chroma=1.1),
-    "aurora": Tone(hue=160, accent=300, light=-0.12),
+    "aurora northern borealis": Tone(hue=160, accent=300, light=-0.12),
     "warm": Tone(hue=45, accent=80),
     "cool cold": Tone(hue=235, accent=195),
 }
@@ -86,7 +86,10 @@ for _family, _names in _FORMS.items():
 
 
 class Theme(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scene is drawn with. ``light`` from -0.3 (night) to 0.2 (pastel)."""
+    """What a scene is drawn with: dark parts in ``hue``, bright ones in ``accent`` (degrees).
+
+    ``light`` goes from -0.3 (night) to 0.2 (pastel).
+    """
 
     words: frozenset[str]
     hue: float
@@ -107,7 +110,10 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
         """A colour of the theme, from the main hue (0) to the accent (1)."""
         turn = (self.accent - self.hue + 180) % 360 - 180
         shifted = lightness + self.light * (1 - abs(2 * lightness - 1) * 0.6)
-        return Lch(min(max(shifted, 0.02), 0.99), chroma * self.chroma, self.hue + turn * between)
+        hue = (self.hue + turn * between) % 360
+        # The shadows of yellow are brown: at its own hue they would be olive.
+        hue -= _yellow(hue) * max(0.0, 0.62 - shifted) * 75
+        return Lch(min(max(shifted, 0.02), 0.99), chroma * self.chroma, hue)
 
     def sunlit(self) -> "Theme":
         """The same two hues, the warmer one as the accent: the sky is warm where the sun is."""
@@ -121,6 +127,11 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
     def ramp(self, *stops: tuple[float, float, float]) -> Colours:
         """A way through colours given as lightness, chroma, place between main hue and accent."""
         return ramp([self.tone(*stop) for stop in stops])
+
+
+def _yellow(hue: float) -> float:
+    """How near a hue is to yellow, 0 to 1."""
+    return max(0.0, 1 - abs(hue % 360 - 92) / 40)
 
 
 def dice_for(prompt: str, seed: int, purpose: str) -> Dice:
@@ -138,6 +149,9 @@ def theme_for(prompt: str, dice: Dice) -> Theme:
     hue = hues[0] if hues else float(dice.uniform(0, 360))
     offset = float(dice.choice([-60, 45, 70, 140, 180, -110]))
     accent = hues[1] if len(hues) > 1 else accents[0] if accents else hue + offset
+    if _yellow(hue) > 0.3 and _yellow(hue) > _yellow(accent):
+        # Families are dark in the main hue and bright in the accent, and yellow is only seen where it is bright.
+        hue, accent = accent, hue
     # The hue wanders a little with the seed, so that ten blue pictures are not one blue.
     wander = float(dice.uniform(-9, 9))
     return Theme(

@@ -15,7 +15,7 @@ FOLDS = 6
 
 def silk(canvas: Canvas, theme: Theme, dice: Dice) -> Scene:
     """A cloth."""
-    angle, scale, weight = dice.uniform(0, math.pi), dice.uniform(0.75, 1.25), dice.uniform(0.75, 1.05)
+    angle, scale, weight = dice.uniform(0, math.pi), dice.uniform(1.0, 1.7), dice.uniform(0.75, 1.05)
     phases: list[list[float]] = dice.uniform(0, TAU, (FOLDS, 2)).tolist()
     turns = [canvas.turns(rate) for rate in (0.1, 0.1, 0.2, 0.2, 0.2, 0.3)]
     x0 = (math.cos(angle) * canvas.x + math.sin(angle) * canvas.y) * scale
