@@ -2,13 +2,14 @@
 
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 
-from cli.command import Server, eventually, mutoscope
+from cli.command import Server, command, environment, eventually, mutoscope
 
 FILM = ("generate", "Rain", "--model", "local/dream", "--set", "duration_s=10", "--no-wait", "--json")
 
@@ -83,3 +84,23 @@ def test_the_log_has_what_was_refused_and_not_what_went_well(tmp_path: Path) -> 
         eventually(lambda: "/media/nothing" in server.log.read_text(), "the refusal is in the log")
         assert "/healthz" not in server.log.read_text()
         assert "a-signature" not in server.log.read_text()
+
+
+def test_whoever_stops_waiting_leaves_the_job_to_the_studio(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Server(data) as server:
+        mutoscope(data, "user", "create", "alice", "--role", "admin")
+        mutoscope(data, "tokens", "grant", "alice", "100")
+        waiting = subprocess.Popen(
+            command(data, "generate", "Rain", "--model", "local/dream", "--set", "size=640x360", "--key", "rain"),
+            env=environment(None),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        eventually(lambda: any("render" in " ".join(child.cmdline()) for child in server.family()), "a film is made")
+        waiting.send_signal(signal.SIGINT)
+        assert (waiting.communicate(timeout=60), waiting.returncode) == (("", ""), 130)
+        order = ("generate", "Rain", "--model", "local/dream", "--set", "size=640x360", "--key", "rain", "--json")
+        assert mutoscope(data, *order).json["status"] == "succeeded"
+        assert len(mutoscope(data, "media", "list", "kind:video", "--json").json["items"]) == 1
