@@ -259,12 +259,11 @@ async def test_half_a_film_is_never_there_however_often_the_process_is_killed(
     await blobs.put(key, tmp_path / "0", "video/mp4")
     command = [*child, "swap", backend, str(tmp_path), key, str(tmp_path / "1"), str(tmp_path / "0")]
     for _ in range(5):
-        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"begun\n"
-        await asyncio.sleep(rng.uniform(0, 0.06))  # when the blow falls, not a wait for anything
-        process.kill()
-        await process.communicate()
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert await asyncio.to_thread(process.stdout.readline) == b"begun\n"
+            await asyncio.sleep(rng.uniform(0, 0.06))  # when the blow falls, not a wait for anything
+            process.kill()
         again = BACKENDS[backend](tmp_path)
         assert await whole(again.read(key)) in films
         assert await keys(again) == [key]
