@@ -259,7 +259,7 @@ async def test_half_a_film_is_never_there_however_often_the_process_is_killed(
     await blobs.put(key, tmp_path / "0", "video/mp4")
     command = [*child, "swap", backend, str(tmp_path), key, str(tmp_path / "1"), str(tmp_path / "0")]
     for _ in range(5):
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: ASYNC220
             assert process.stdout is not None
             assert await asyncio.to_thread(process.stdout.readline) == b"begun\n"
             await asyncio.sleep(rng.uniform(0, 0.06))  # when the blow falls, not a wait for anything
