@@ -37,7 +37,7 @@ def main(context: click.Context, data: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def serve(shell: Shell, demo: bool) -> None:
     """Start the studio: web pages, REST interface and worker."""
-    settings = shell.settings(log_from=logging.NOTSET)
+    settings = shell.settings(log_from=logging.WARNING if demo else logging.NOTSET)
 
     async def ready(running: Running) -> None:
         await _welcome(shell, settings, running)
