@@ -137,10 +137,10 @@ class Gallery:
         """Where that viewer asks for a file."""
         item, addresses = self.items[state], self.house.studio.addresses
         if viewer == "signed":
-            return addresses.path(item.id, variant)
+            return addresses.path(item, variant)
         if viewer == "signed for another":
             other = self.items["public" if state != "public" else "unlisted"]
-            return f"/media/{item.id}/{variant}?" + addresses.path(other.id, variant).partition("?")[2]
+            return f"/media/{item.id}/{variant}?" + addresses.path(other, variant).partition("?")[2]
         return f"/media/{item.id}/{variant}"
 
 

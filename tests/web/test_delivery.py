@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import msgspec
@@ -129,7 +130,7 @@ async def test_caches_keep_a_file_no_longer_than_its_address_holds(house: House)
     house.clock.tick(HOUR // 4)
     async with house.client() as client:
         plain = (await client.get(f"/media/{item.id}/master")).headers["cache-control"]
-        signed = (await client.get(house.studio.addresses.path(item.id, Variant.MASTER))).headers["cache-control"]
+        signed = (await client.get(house.studio.addresses.path(item, Variant.MASTER))).headers["cache-control"]
     assert plain == "private, max-age=2700"
     assert signed == "private, max-age=6300"
 
@@ -163,7 +164,7 @@ async def test_the_file_name_of_a_locked_item_tells_nothing_of_its_prompt(
     lasting: House, client: httpx2.AsyncClient
 ) -> None:
     item = await lasting.published(lasting.alice, unlock_price=5, title="Secret words of the prompt")
-    answer = await client.get(lasting.studio.addresses.path(item.id, Variant.MASTER))
+    answer = await client.get(lasting.studio.addresses.path(item, Variant.MASTER))
     assert answer.status_code == 200
     assert "Secret" not in answer.headers["content-disposition"]
 
@@ -212,7 +213,7 @@ async def test_a_client_that_goes_away_stops_the_reading(house: House, monkeypat
 
 async def test_an_expired_or_forged_address_is_only_as_good_as_whoever_sends_it(house: House) -> None:
     item = await house.published(house.alice, Visibility.PRIVATE)
-    address = house.studio.addresses.path(item.id, Variant.MASTER)
+    address = house.studio.addresses.path(item, Variant.MASTER)
     async with house.client() as client:
         assert (await client.get(address)).status_code == 200
         for forged in (address[:-1] + "~", address.replace("?e=", "?e=9"), address.replace("master", "poster")):
@@ -221,6 +222,21 @@ async def test_an_expired_or_forged_address_is_only_as_good_as_whoever_sends_it(
         assert code(await client.get(address)) == (404, "not_found")
     async with house.as_(house.alice) as owner:
         assert (await owner.get(address)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "closing", [{"visibility": Visibility.PRIVATE}, {"is_blurred": True}, {"unlock_price": 5}, {"hidden": True}]
+)
+async def test_an_address_from_before_an_item_was_closed_opens_it_no_more(
+    house: House, closing: dict[str, Any]
+) -> None:
+    item = await house.published(house.alice)
+    address = house.studio.addresses.path(item, Variant.MASTER)
+    async with house.client() as client:
+        assert (await client.get(address)).status_code == 200
+        await house.change(item, **closing)
+        assert code(await client.get(address)) == (404, "not_found")
+        assert code(await client.get(address, headers={"Range": "bytes=0-1"})) == (404, "not_found")
 
 
 async def test_a_large_film_is_sent_whole_in_small_pieces(lasting: House, client: httpx2.AsyncClient) -> None:

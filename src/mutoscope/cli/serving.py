@@ -13,6 +13,7 @@ import uvicorn
 from mutoscope.cli.doors import PortTaken, address, listen, listen_for_operator, socket_path
 from mutoscope.settings import Settings
 from mutoscope.web.operator import create_operator_app
+from mutoscope.web.protocol import BoundedHttp
 from mutoscope.wiring import Running, open_studio
 
 GRACE_S = 5
@@ -34,7 +35,7 @@ def _server(app: object, settings: Settings) -> _Server:
         uvicorn.Config(
             app,  # pyright: ignore[reportArgumentType]  # ASGI under another name
             loop="uvloop",
-            http="httptools",
+            http=BoundedHttp,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,7 +1,8 @@
 """Signed addresses: they open one variant of one item for a while, for whoever holds them.
 
 An address is the same for everyone and stays the same within a window of time, so that caches work; it holds for at
-least one whole window after it was made.
+least one whole window after it was made, unless the item is closed to some who could see it: an address says for which
+visibility it was made, and whether the item was locked then.
 """
 
 import base64
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mutoscope.domain.ids import Clock, Millis
-from mutoscope.domain.media import Variant
+from mutoscope.domain.media import Media, Variant
 
 SIGNATURE_CHARS = 32
 REMEMBERED = 8_192
@@ -31,26 +32,33 @@ class Addresses:
         """The number of the window of time that it is: addresses stay as they are within it."""
         return self._clock.now() // self._window_ms
 
-    def path(self, media_id: str, variant: Variant) -> str:
-        """The path and query that opens that variant."""
-        return self._path(media_id, variant, self.window())
+    def path(self, item: Media, variant: Variant) -> str:
+        """The path and query that opens that variant of the item as it is."""
+        return self._path(item.id, _standing(item), variant, self.window())
 
-    def _make(self, media_id: str, variant: Variant, window: int) -> str:
+    def _make(self, media_id: str, standing: str, variant: Variant, window: int) -> str:
         expires = (window + 2) * self._window_ms // 1000
-        return f"/media/{media_id}/{variant}?e={expires}&s={self._sign(self._keys[0], media_id, variant, expires)}"
+        signature = self._sign(self._keys[0], media_id, standing, variant, expires)
+        return f"/media/{media_id}/{variant}?e={expires}&s={signature}"
 
-    def verify(self, media_id: str, variant: Variant, expires: str, signature: str) -> bool:
-        """Whether the two parameters of an address are ours, for that item and variant, and still hold."""
+    def verify(self, item: Media, variant: Variant, expires: str, signature: str) -> bool:
+        """Whether the two parameters of an address are ours, for that variant of the item as it is, and still hold."""
         if (
             not (expires.isascii() and expires.isdigit() and len(expires) < 14)
             or int(expires) * 1000 <= self._clock.now()
         ):
             return False
         return any(
-            hmac.compare_digest(self._sign(key, media_id, variant, int(expires)).encode(), signature.encode())
+            hmac.compare_digest(
+                self._sign(key, item.id, _standing(item), variant, int(expires)).encode(), signature.encode()
+            )
             for key in self._keys
         )
 
-    def _sign(self, key: bytes, media_id: str, variant: Variant, expires_s: int) -> str:
-        digest = hmac.digest(key, f"{media_id}\n{variant}\n{expires_s}".encode(), hashlib.sha256)
+    def _sign(self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int) -> str:
+        digest = hmac.digest(key, f"{media_id}\n{standing}\n{variant}\n{expires_s}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:SIGNATURE_CHARS]
+
+
+def _standing(item: Media) -> str:
+    return f"{item.visibility}{' locked' if item.locked else ''}"

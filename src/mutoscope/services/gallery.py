@@ -51,18 +51,26 @@ class Gallery:
 
     async def get(self, viewer: Viewer, id: str) -> Media:
         """One item. Raises NotFound unless the viewer may know of it."""
-        item = await self._item(viewer, id)
+        item = self._known(viewer, await self._find(id))
         authorize(viewer, item, None)
         return item
 
-    async def file(self, viewer: Viewer, id: str, variant: Variant) -> tuple[Media, StoredFile]:
-        """One file of an item. Raises NotFound unless the viewer may have it."""
-        item = await self._item(viewer, id)
+    async def file(
+        self, viewer: Viewer, id: str, variant: Variant, is_signed: Callable[[Media], bool]
+    ) -> tuple[Viewer, Media, StoredFile]:
+        """One file of an item. ``is_signed``: whether the viewer came by a signed address of the item as it is.
+
+        Returns the viewer with what that address opens. Raises NotFound unless the viewer may have the file.
+        """
+        item = await self._find(id)
+        if item is not None and is_signed(item):
+            viewer = structs.replace(viewer, signed=(item.id, variant))
+        item = self._known(viewer, item)
         authorize(viewer, item, variant)
         stored = item.files.get(variant)
         if stored is None:
             raise NotFound(f"This item has no {variant}.")
-        return item, stored
+        return viewer, item, stored
 
     async def viewed(self, viewer: Viewer, item: Media) -> None:
         """Count a look at an item by someone else than its owner."""
@@ -107,8 +115,10 @@ class Gallery:
         if viewer.person_id is None and not self._policy.gallery_open:
             raise SignInNeeded("The gallery of this studio is for those who have signed in.")
 
-    async def _item(self, viewer: Viewer, id: str) -> Media:
-        item = await self._store.media.get(id) if is_id(id, "med") else None
+    async def _find(self, id: str) -> Media | None:
+        return await self._store.media.get(id) if is_id(id, "med") else None
+
+    def _known(self, viewer: Viewer, item: Media | None) -> Media:
         if viewer.signed is None and (item is None or item.visibility is not Visibility.UNLISTED):
             # Also where there is nothing: a closed gallery does not tell a stranger what exists.
             self._check_open(viewer)

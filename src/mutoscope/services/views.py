@@ -84,7 +84,7 @@ def item_view(viewer: Viewer, item: Media, uploader: str, addresses: Addresses, 
     whole = sees_withheld(viewer, item)
     mine = viewer.person_id is not None and viewer.person_id == item.owner_id
     urls = {
-        variant.value: base_url + addresses.path(item.id, variant)
+        variant.value: base_url + addresses.path(item, variant)
         for variant in item.files
         if allowed(viewer, item, variant)
     }

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from urllib.parse import quote
 
 import structlog
@@ -32,8 +33,9 @@ NAME_CHARS = 60
 async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str]) -> ASGIApp:
     """One file of an item, for whoever has the right to it or holds its signed address."""
     studio, asked = studio_of(request), _variant(variant)
-    viewer = _signed(request, studio, media_id, asked)
-    item, file = await studio.gallery.file(viewer, media_id, asked)
+    viewer, item, file = await studio.gallery.file(
+        viewer_of(request), media_id, asked, partial(_is_signed, request, studio, asked)
+    )
     etag = etag_of(item, asked, file)
     headers = _common(request, studio, viewer, etag)
     if etag_matches(request.headers.get("if-none-match"), etag):
@@ -83,12 +85,9 @@ def _variant(name: str) -> Variant:
         raise NotFound("There is nothing at this address.") from None
 
 
-def _signed(request: Asked, studio: Studio, media_id: str, variant: Variant) -> Viewer:
-    viewer = viewer_of(request)
+def _is_signed(request: Asked, studio: Studio, variant: Variant, item: Media) -> bool:
     expires, signature = request.query_params.get("e"), request.query_params.get("s")
-    if expires is None or signature is None or not studio.addresses.verify(media_id, variant, expires, signature):
-        return viewer
-    return Viewer(person_id=viewer.person_id, is_admin=viewer.is_admin, signed=(media_id, variant))
+    return expires is not None and signature is not None and studio.addresses.verify(item, variant, expires, signature)
 
 
 def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[str, str]:
