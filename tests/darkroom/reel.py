@@ -109,6 +109,45 @@ def sound_alone(path: Path) -> Path:
     return path
 
 
+def still_png(width: int, height: int) -> bytes:
+    """A black, grey PNG, packed as tightly as it goes and whole, made row by row."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(width + 1)) for _ in range(height)) + packer.flush()
+    return _chunked(struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), rows)
+
+
+def _chunked(header: bytes, rows: bytes) -> bytes:
+    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+def repeating_gif(frames: int, width: int, height: int) -> bytes:
+    """An animation whose every frame draws one pixel: 20 bytes each."""
+    colours = b"\x00\x00\x00\xff\xff\xff"
+    whole = b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00"
+    frame = b"\x21\xf9\x04\x04\x01\x00\x00\x00\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    return (
+        b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + colours + whole + frame * (frames - 1) + b"\x3b"
+    )
+
+
+def repeating_webp(frames: int, side: int) -> bytes:
+    """A lossless animation that shows one black square again and again."""
+    one: bytes = pyvips.Image.black(side, side, bands=3).copy(interpretation="srgb").webpsave_buffer(lossless=True)
+    square = one[one.index(b"VP8L") :]
+    square = square[: 8 + int.from_bytes(square[4:8], "little") + square[4] % 2]
+    edge = struct.pack("<I", side - 1)[:3]
+    frame = bytes(6) + edge + edge + struct.pack("<I", 100)[:3] + b"\x00" + square
+    chunks = _riff(b"VP8X", b"\x02\0\0\0" + edge + edge) + _riff(b"ANIM", bytes(6)) + _riff(b"ANMF", frame) * frames
+    return _riff(b"RIFF", b"WEBP" + chunks)
+
+
+def _riff(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+
 def png_header(width: int, height: int) -> bytes:
     """The beginning of a PNG that declares a size and brings no pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

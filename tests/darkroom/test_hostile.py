@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from darkroom import reel
-from mutoscope.darkroom import film, sniff
+from mutoscope.darkroom import film, sniff, still
 from mutoscope.darkroom.jailed import JailedDarkroom
-from mutoscope.darkroom.port import MediaLimits, Unreadable
+from mutoscope.darkroom.port import SIDE_PX, MediaLimits, Unreadable
 
 IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 
@@ -205,6 +205,64 @@ async def test_limits_are_kept_before_anything_is_decoded(darkroom: JailedDarkro
         await darkroom.inspect(shot, msgspec.structs.replace(reel.LIMITS, size_bytes=shot.stat().st_size - 1))
     exact = MediaLimits(size_bytes=shot.stat().st_size, pixels=64 * 36, duration_s=2.0)
     assert (await darkroom.inspect(shot, exact)).frames == 48
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, SIDE_PX + 1), (SIDE_PX + 1, 1), (1, 3_900_000)])
+@IN_ONE_LOOP
+async def test_a_picture_with_a_side_that_is_too_long_is_refused(
+    darkroom: JailedDarkroom, tmp_path: Path, width: int, height: int
+) -> None:
+    path = tmp_path / "thin.png"
+    path.write_bytes(reel.still_png(width, height))
+    for task in (
+        darkroom.inspect(path, reel.LIMITS),
+        darkroom.develop(path, tmp_path, reel.LIMITS),
+        darkroom.plain(path, tmp_path / "a.ppm", 100, reel.LIMITS),
+    ):
+        with pytest.raises(Unreadable, match="at most 16,384 pixels on each side"):
+            await task
+
+
+@IN_ONE_LOOP
+async def test_a_picture_as_long_as_a_side_may_be_is_taken(darkroom: JailedDarkroom, tmp_path: Path) -> None:
+    path = tmp_path / "thin.png"
+    path.write_bytes(reel.still_png(2, SIDE_PX))
+    assert (await darkroom.inspect(path, reel.LIMITS)).height == SIDE_PX
+
+
+@IN_ONE_LOOP
+async def test_a_film_with_a_side_that_is_too_long_is_refused(darkroom: JailedDarkroom, tmp_path: Path) -> None:
+    path = reel.film(tmp_path / "wide.mkv", frames=1, size=(SIDE_PX + 16, 16), codec="libvpx-vp9")
+    with pytest.raises(Unreadable, match="at most 16,384 pixels on each side"):
+        await darkroom.inspect(path, reel.LIMITS)
+
+
+ANIMATIONS: dict[str, Callable[[], bytes]] = {
+    "gif of large frames": lambda: reel.repeating_gif(20, 1000, 1000),
+    "webp of large frames": lambda: reel.repeating_webp(20, 1000),
+    "gif of very many frames": lambda: reel.repeating_gif(still.FRAMES + 1, 8, 8),
+    "webp of very many frames": lambda: reel.repeating_webp(still.FRAMES + 1, 8),
+}
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+@IN_ONE_LOOP
+async def test_an_animation_that_is_cheap_to_send_and_slow_to_decode_is_refused(
+    darkroom: JailedDarkroom, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(ANIMATIONS[name]())
+    for task in (darkroom.inspect(path, reel.LIMITS), darkroom.develop(path, tmp_path, reel.LIMITS)):
+        with pytest.raises(Unreadable, match="The animation has"):
+            await task
+
+
+@pytest.mark.parametrize("data", [reel.repeating_gif(16, 1000, 1000), reel.repeating_webp(100, 200)])
+@IN_ONE_LOOP
+async def test_an_animation_within_its_limits_is_taken(darkroom: JailedDarkroom, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    assert (await darkroom.inspect(path, reel.LIMITS)).frames in (16, 100)
 
 
 @IN_ONE_LOOP

@@ -120,6 +120,19 @@ async def test_a_child_that_hangs_is_killed(long_film: Path, tmp_path: Path) -> 
         await darkroom.close()
 
 
+async def test_looking_at_an_upload_has_less_time_than_developing(long_film: Path, tmp_path: Path) -> None:
+    darkroom = JailedDarkroom(inspect_s=2.0)
+    try:
+        job, pid = await held_at_work(darkroom, long_film)
+        limits = psutil.Process(pid).rlimit(psutil.RLIMIT_CPU)
+        assert limits == (1, 3)
+        with pytest.raises(DarkroomBroken, match="did not end within 2 s"):
+            await job
+        assert (await darkroom.develop(long_film, tmp_path, reel.LIMITS)).facts.frames == 1500
+    finally:
+        await darkroom.close()
+
+
 async def test_a_file_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:
     big = reel.film(tmp_path / "a.mp4", frames=3, size=(1920, 1080), options={"preset": "ultrafast", "bf": "0"})
     darkroom = JailedDarkroom(bounds=Bounds(memory_bytes=250 << 20))

@@ -53,12 +53,15 @@ class Film:
     container: InputContainer
     stream: VideoStream
     span: Span
+    limits: MediaLimits
 
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Every frame in the order of showing, with its time in seconds from the first. Raises Unreadable."""
         base, last = self.stream.time_base or Fraction(1, 1000), 0.0
         try:
             for frame in self.container.decode(self.stream):
+                # Sizes may change on the way; the header told only the first.
+                still.check_size(frame.width, frame.height, self.limits)
                 last = last if frame.pts is None else float(frame.pts * base) - self.span.start_s
                 yield max(0.0, last), frame
         except (FFmpegError, EOFError) as e:
@@ -76,7 +79,7 @@ def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> Generator[Film
     with _container(descriptor, shape, limits) as container:
         span = _measure(container, _picture_stream(container, limits), limits)
     with _container(descriptor, shape, limits) as container:
-        yield Film(container, _picture_stream(container, limits), span)
+        yield Film(container, _picture_stream(container, limits), span, limits)
 
 
 @contextmanager
@@ -115,7 +118,7 @@ def _picture_stream(container: InputContainer, limits: MediaLimits) -> VideoStre
         raise Unreadable("The film is coded in a way that is not taken here. Taken are H.264, H.265, VP8, VP9 and AV1.")
     if stream.width * stream.height == 0:
         raise Unreadable(BROKEN)
-    still.check_pixels(stream.width, stream.height, limits)
+    still.check_size(stream.width, stream.height, limits)
     if container.duration:
         _check_duration(container.duration / av.time_base, limits)
     context.options = {"max_pixels": str(limits.pixels * 5 // 4 + 65536)}

@@ -24,15 +24,21 @@ _NO_ANSWER = "The process that decodes left out what it was asked for."
 class JailedDarkroom:
     """Implements `port.Darkroom`. Used from one event loop; the first job starts the zygote, `close` ends it."""
 
-    def __init__(self, *, bounds: Bounds | None = None, wall_s: float = 600.0, at_once: int = 2) -> None:
-        """``bounds`` for each child (memory, CPU time, output); ``wall_s`` until it is killed; ``at_once`` files."""
+    def __init__(
+        self, *, bounds: Bounds | None = None, wall_s: float = 600.0, inspect_s: float = 20.0, at_once: int = 2
+    ) -> None:
+        """``bounds`` for each child (memory, CPU time, output); ``wall_s`` until it is killed; ``at_once`` files.
+
+        ``inspect_s`` instead of ``wall_s`` for looking at what people send: someone waits for the answer.
+        """
+        self._inspect_s = inspect_s
         self.sandbox = Sandbox(bounds or Bounds(), wall_s, at_once)
         self._walls: Mapping[str, bool] | None = None
 
     async def inspect(self, path: Path, limits: MediaLimits) -> Facts:
         """See the port."""
         with _opened(path, limits) as source:
-            answer = await self.sandbox.run("inspect", limits, source)
+            answer = await self.sandbox.run("inspect", limits, source, most_s=self._inspect_s)
             return _facts(answer.found, os.fstat(source).st_size, await _sha256(source))
 
     async def develop(self, path: Path, work: Path, limits: MediaLimits) -> Developed:

@@ -8,6 +8,9 @@ import msgspec
 
 from mutoscope.domain.media import Facts, Variant
 
+SIDE_PX = 16_384
+"""The longest side of a picture or film: WebP and most decoders of films end there, and rows or columns cost time too."""
+
 
 class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a file may be at most; checked from its header before anything is decoded."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyvips
 
 from mutoscope.darkroom import thumbhash
-from mutoscope.darkroom.port import MediaLimits, Unreadable
+from mutoscope.darkroom.port import SIDE_PX, MediaLimits, Unreadable
 from mutoscope.darkroom.sniff import BROKEN, CUT_OFF, Shape
 from mutoscope.darkroom.wire import Found, Made
 from mutoscope.domain.media import THUMB_WIDTHS_PX, Kind, Variant
@@ -17,6 +17,10 @@ POSTER_PX = 1920
 PPM = "image/x-portable-pixmap"
 TALLEST = 4
 """A derived picture is at most so many times as high as its widest allowed width; WebP ends at 16,383 px."""
+FRAMES = 5_000
+"""The most frames of an animated picture."""
+FRAMES_AT_LIMIT = 4
+"""All frames together have at most so many times the pixels that one picture may have."""
 _PAGED = frozenset({Shape.GIF, Shape.WEBP, Shape.AVIF})
 _CODECS = {Shape.AVIF: "av1"}
 _LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")
@@ -41,7 +45,8 @@ def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> tuple[Any, Fou
     except pyvips.Error as e:
         raise _refusal(e) from None
     width, height = (image.height, image.width) if turned else (image.width, image.height)
-    check_pixels(width, height, limits)
+    check_size(width, height, limits)
+    _check_frames(width * height, pages, limits)
     return image, Found(
         kind=Kind.IMAGE,
         mime_type=f"image/{shape}",
@@ -52,11 +57,24 @@ def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> tuple[Any, Fou
     )
 
 
-def check_pixels(width: int, height: int, limits: MediaLimits) -> None:
-    """Raises Unreadable when there are more pixels than allowed."""
+def check_size(width: int, height: int, limits: MediaLimits) -> None:
+    """Raises Unreadable when a side is longer, or there are more pixels, than allowed."""
+    if max(width, height) > SIDE_PX:
+        raise Unreadable(
+            f"The file has {width} x {height} pixels; at most {SIDE_PX:,} pixels on each side are taken. Make it smaller."
+        )
     if width * height > limits.pixels:
         raise Unreadable(
             f"The file has {width} x {height} pixels; at most {limits.pixels / 1e6:g} megapixels are taken. Make it smaller."
+        )
+
+
+def _check_frames(pixels_each: int, frames: int, limits: MediaLimits) -> None:
+    """Raises Unreadable when decoding all frames would take too long: a frame that repeats the last costs a few bytes."""
+    most = min(FRAMES, FRAMES_AT_LIMIT * limits.pixels // pixels_each)
+    if frames > most:
+        raise Unreadable(
+            f"The animation has {frames:,} frames; at most {most:,} of its size are taken. Make it shorter or smaller."
         )
 
 
