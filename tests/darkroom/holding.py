@@ -23,6 +23,12 @@ async def held_at_work(room: JailedDarkroom, path: Path) -> tuple[asyncio.Task[o
         await job
 
 
+def cpu_limits(pid: int) -> list[str]:
+    """The seconds of processor time at which a child is told, and is killed."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[3:5] for line in lines if line.startswith("Max cpu time"))
+
+
 def _limited(pid: int) -> bool:
     """Whether the limits stand: from then on it dies with the zygote."""
     try:
