@@ -251,6 +251,22 @@ async def test_an_address_that_is_not_ours_is_dead(provider: LocalProvider, url:
     assert caught.value.kind is FailureKind.EXPIRED
 
 
+async def test_an_order_that_cannot_be_read_any_more_is_gone_and_stops_nobody(provider: LocalProvider, tmp_path: Path):
+    provider.slots = 0
+    job = (await provider.submit(order(tmp_path, "still"))).job
+    written = Folder(provider.root / job.id).path / "order.json"
+    written.write_text('{"old": "shape"}')
+    assert await provider.find(job.reference) == Gone()
+    assert await provider.cancel(job) == Canceled()
+    with pytest.raises(ProviderError) as caught:
+        await provider.poll(job)
+    assert caught.value.kind is FailureKind.EXPIRED
+    long_ago = SystemClock().now() / 1000 - 30 * DAY / 1000
+    os.utime(written.parent, (long_ago, long_ago))
+    await provider.submit(order(tmp_path, "still"))
+    assert not written.parent.exists(), "it is swept like any job that has ended"
+
+
 async def test_a_missing_source_picture_is_refused_with_words(
     provider: LocalProvider, tmp_path: Path, picture: SourceFile
 ):

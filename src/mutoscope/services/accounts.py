@@ -113,16 +113,13 @@ class Accounts:
 
     async def sign_out_everywhere(self, person: Person) -> None:
         """End every session and every token of the person."""
-        await self._store.people.change(msgspec.structs.replace(person, token_version=person.token_version + 1))
+        await self._change(await self._store.people.get(person.id) or person)
 
     async def change_password(self, person: Person, old: str, new: str) -> None:
-        """Set a new password; every session and token ends."""
-        await self._check(person.name, old)
+        """Set a new password; every session and token ends. Raises Conflict when another change came between."""
+        checked = await self._check(person.name, old)
         check_password(new, person.name)
-        hashed = await self._hash(new)
-        await self._store.people.change(
-            msgspec.structs.replace(person, password_hash=hashed, token_version=person.token_version + 1)
-        )
+        await self._change(checked, password_hash=await self._hash(new))
 
     async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
         """Shut a person out, or let them in again; sessions and tokens end at once."""
@@ -131,10 +128,12 @@ class Accounts:
         person = await self.named(name)
         if person.id == by.id:
             raise Conflict("You cannot suspend yourself.")
-        changed = msgspec.structs.replace(
-            person, suspended_at=self._clock.now() if suspended else None, token_version=person.token_version + 1
-        )
-        await self._store.people.change(changed)
+        return await self._change(person, suspended_at=self._clock.now() if suspended else None)
+
+    async def _change(self, person: Person, **fields: Any) -> Person:
+        """Change the person as they were read, and no other: of two changes at once, the second is refused."""
+        changed = msgspec.structs.replace(person, token_version=person.token_version + 1, **fields)
+        await self._store.people.change(changed, person.token_version)
         return changed
 
     async def issue_token(self, name: str, password: str) -> tuple[str, Millis]:

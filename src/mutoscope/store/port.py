@@ -73,6 +73,13 @@ class Generations(Protocol):
         """
         ...
 
+    async def of_key(self, owner_id: str, key: str, body_hash: str, now: Millis) -> Generation | None:
+        """The owner's earlier job of an idempotency key, as it is now; None while the key is free.
+
+        A look ahead: only ``accept`` decides. Raises IdempotencyMismatch when that job had another ``body_hash``.
+        """
+        ...
+
     async def get(self, id: str) -> Generation | None:
         """The job."""
         ...
@@ -250,8 +257,11 @@ class People(Protocol):
         """The administrator who came first; None while nobody administers this studio."""
         ...
 
-    async def change(self, person: Person) -> None:
-        """Replace the record; sessions end when ``token_version`` went up."""
+    async def change(self, person: Person, expected_version: int) -> None:
+        """Replace the record, if its ``token_version`` is still the expected one; sessions end when it goes up.
+
+        Raises Conflict when it is not, when there is no such person, or when the name is taken.
+        """
         ...
 
     async def open_session(self, session: Session) -> None:

@@ -62,7 +62,7 @@ async def test_the_first_administrator_is_the_one_who_came_first(store: Store, a
     first = await store.people.first_admin()
     assert first is not None
     assert first.name == "dora"
-    await store.people.change(structs.replace(first, role=Role.USER))
+    await store.people.change(structs.replace(first, role=Role.USER), first.token_version)
     assert await store.people.first_admin() == carol
 
 
@@ -151,40 +151,48 @@ async def test_closing_all_sessions_of_a_person_leaves_the_others(store: Store, 
 
 async def test_a_suspended_person_has_no_session(store: Store, alice: Person) -> None:
     await store.people.open_session(session(alice))
-    await store.people.change(structs.replace(alice, suspended_at=NOON))
+    await store.people.change(structs.replace(alice, suspended_at=NOON), 1)
     assert await store.people.session("hash", NOON) is None
-    await store.people.change(alice)
+    await store.people.change(alice, 1)
     assert await store.people.session("hash", NOON) is not None
 
 
 async def test_sessions_end_when_the_token_version_goes_up(store: Store, alice: Person, bob: Person) -> None:
     await store.people.open_session(session(alice, "hers"))
     await store.people.open_session(session(bob, "his"))
-    await store.people.change(structs.replace(alice, password_hash="new"))
+    await store.people.change(structs.replace(alice, password_hash="new"), 1)
     assert await store.people.session("hers", NOON) is not None
-    await store.people.change(structs.replace(alice, token_version=2))
+    await store.people.change(structs.replace(alice, token_version=2), 1)
     assert await store.people.session("hers", NOON) is None
     assert await store.people.session("his", NOON) is not None
 
 
 async def test_a_new_name_is_found_and_the_old_one_is_free(store: Store, alice: Person) -> None:
     renamed = structs.replace(alice, name="Alicia")
-    await store.people.change(renamed)
+    await store.people.change(renamed, 1)
     assert await store.people.by_name("alicia") == renamed
     assert await store.people.by_name("alice") is None
 
 
 async def test_a_name_that_someone_else_has_cannot_be_taken_over(store: Store, alice: Person, bob: Person) -> None:
     with pytest.raises(Conflict):
-        await store.people.change(structs.replace(alice, name="BOB"))
+        await store.people.change(structs.replace(alice, name="BOB"), 1)
     assert await store.people.get(alice.id) == alice
 
 
 async def test_items_are_found_by_their_owners_new_name(store: Store, alice: Person) -> None:
     await journey.published(store, alice)
-    await store.people.change(structs.replace(alice, name="alicia"))
+    await store.people.change(structs.replace(alice, name="alicia"), 1)
 
     async def found(text: str) -> int:
         return len((await store.media.search(search.GALLERY, search.parse(text), False, None, 10)).items)
 
     assert (await found("owner:alice"), await found("owner:alicia")) == (0, 1)
+
+
+async def test_of_two_changes_at_once_the_second_is_refused(store: Store, alice: Person) -> None:
+    changes = [structs.replace(alice, password_hash=f"hash {n}", token_version=2) for n in range(8)]
+    answers = await asyncio.gather(*(store.people.change(c, 1) for c in changes), return_exceptions=True)
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, Conflict) for answer in answers) == 7
+    assert await store.people.get(alice.id) == changes[answers.index(None)]

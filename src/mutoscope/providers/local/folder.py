@@ -38,8 +38,16 @@ class Folder:
         return self.path / "source"
 
     def exists(self) -> bool:
-        """Whether there is such a job."""
-        return (self.path / "order.json").exists()
+        """Whether there is such a job: an order that another version wrote, or that broke, is none."""
+        try:
+            self.plan()
+        except (FileNotFoundError, msgspec.DecodeError):
+            return False
+        return True
+
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.finished(self.plan()) or self.failure() is not None or self.canceled()
 
     def create(self, plan: Plan, source: Path | None) -> None:
         """Write the job down, durably. Raises FileNotFoundError when the source is not there."""
@@ -92,7 +100,7 @@ class Folder:
 
     def failure(self) -> Failure | None:
         """Why it failed."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, msgspec.DecodeError):
             return msgspec.json.decode((self.path / "error.json").read_bytes(), type=Failure)
         return None
 

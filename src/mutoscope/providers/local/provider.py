@@ -52,10 +52,12 @@ class LocalProvider:
     async def submit(self, order: Order) -> Accepted:
         """Write the job down and start it when a slot is free. The same reference is the same job."""
         folder, plan = self._folder(order.reference), plan_for(order)
+        source = None
+        if order.source is not None and plan.moves and not folder.exists():
+            source = await self._plain(order.source, order.spool)
         async with self._submitting:
             await asyncio.to_thread(self._sweep)
             if not folder.exists():
-                source = await self._plain(order.source, order.spool) if order.source and plan.moves else None
                 await asyncio.to_thread(_create, folder, plan, source)
         self._tend(order.reference, folder)
         return Accepted(job=ProviderJob(id=order.reference, reference=order.reference))
@@ -175,13 +177,13 @@ class LocalProvider:
             await asyncio.to_thread(child.wait)
 
     def _sweep(self) -> None:
-        """Remove ended jobs that nobody forgot."""
+        """Remove ended jobs that nobody forgot, and what cannot be read any more."""
         oldest_s = (self._clock.now() - KEPT_MS) / 1000
         for path in self.root.iterdir() if self.root.exists() else ():
             folder = Folder(path)
-            if not is_id(path.name, "gen") or path.stat().st_mtime >= oldest_s or not folder.exists():
+            if not is_id(path.name, "gen") or path.stat().st_mtime >= oldest_s:
                 continue
-            if folder.finished(folder.plan()) or folder.failure() is not None or folder.canceled():
+            if not folder.exists() or folder.ended():
                 folder.remove()
 
 

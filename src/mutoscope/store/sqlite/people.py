@@ -32,8 +32,8 @@ class SqlitePeople:
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
-    async def change(self, person: Person) -> None:
-        await self._engine.write(lambda c: _change(c, person))
+    async def change(self, person: Person, expected_version: int) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.write(lambda c: _open_session(c, session))
@@ -82,10 +82,12 @@ def _first_admin(c: sqlite3.Connection) -> Person | None:
     )
 
 
-def _change(c: sqlite3.Connection, person: Person) -> None:
+def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> None:
     before = _person(c, "id", person.id)
     if before is None:
         raise Conflict("There is no such person any more.")
+    if before.token_version != expected_version:
+        raise Conflict("This account was changed meanwhile. Sign in again and look.")
     _free_name(c, person)
     c.execute(
         "UPDATE people SET name_key = ?, role = ?, created_at = ?, document = ? WHERE id = ?",
