@@ -1,7 +1,10 @@
 """Coming in and going out."""
 
+import asyncio
+
 import pytest
 
+from mutoscope.domain.errors import Conflict
 from mutoscope.domain.ids import DAY
 from mutoscope.domain.people import Role
 from web.answers import code
@@ -79,6 +82,18 @@ async def test_signing_out_everywhere_ends_other_sessions_and_tokens(house: Hous
     async with house.client() as client:
         assert code(await client.get("/api/me", headers=other)) == (401, "sign_in_needed")
         assert code(await client.get("/api/me", headers=token)) == (401, "sign_in_needed")
+
+
+async def test_of_two_who_change_a_password_at_once_only_one_does(house: House) -> None:
+    accounts = house.studio.accounts
+    dora = await accounts.register("dora", PASSWORD)
+    new = ["the new one of dora", "the new one of a thief"]
+    answers = await asyncio.gather(
+        *(accounts.change_password(dora, PASSWORD, each) for each in new), return_exceptions=True
+    )
+    assert answers.count(None) == 1
+    assert isinstance(answers[1 - answers.index(None)], Conflict)
+    assert (await accounts.sign_in("dora", new[answers.index(None)]))[0].id == dora.id
 
 
 async def test_a_new_password_keeps_this_browser_and_ends_the_others(house: House) -> None:
