@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mutoscope.domain.ids import ULID, Millis
+from mutoscope.domain.text import is_blank, one_line
 
 
 class Kind(StrEnum):
@@ -181,8 +182,8 @@ def is_key(text: str) -> bool:
 
 def title_from(prompt: str, kind: Kind) -> str:
     """A title made from a prompt: its first clause, cut at a word; a plain name where there is no prompt."""
-    clauses = (" ".join(clause.split()) for clause in re.split(r"[.;:!?]+(?=\s|$)|\n|,\s", prompt))
-    clause = next((clause for clause in clauses if re.search(r"\w", clause)), "")
+    clauses = (one_line(clause) for clause in re.split(r"[.;:!?]+(?=\s|$)|\n|,\s", prompt))
+    clause = next((clause for clause in clauses if re.search(r"\w", clause) and not is_blank(clause)), "")
     if not clause:
         return "Untitled picture" if kind is Kind.IMAGE else "Untitled film"
     title = clause[0].upper() + clause[1:]  # first, as some letters become two
@@ -192,13 +193,15 @@ def title_from(prompt: str, kind: Kind) -> str:
 def description_from(prompt: str, kind: Kind, model_name: str) -> str:
     """A description made from a prompt, with a good default where there is none."""
     text = " ".join(prompt.split())
-    if not text:
+    if is_blank(text):
         return f"A {'picture' if kind is Kind.IMAGE else 'film'} made with {model_name}."
     return text if len(text) <= DESCRIPTION_CHARS else text[: DESCRIPTION_CHARS - 1].rstrip() + "…"
 
 
 def slug(text: str) -> str:
-    """The form that tags have: lower case, words joined by hyphens."""
+    """The form that tags have: lower case, words joined by hyphens; nothing where there is nothing to see."""
+    if is_blank(text):
+        return ""
     return "-".join(re.findall(r"\w+", text.casefold()))[:40].strip("-")
 
 

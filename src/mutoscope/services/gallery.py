@@ -12,6 +12,7 @@ from mutoscope.domain.ids import Clock, is_id
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, StoredFile, Variant, Visibility, slug
 from mutoscope.domain.rights import Viewer, authorize, may_change
 from mutoscope.domain.search import Query
+from mutoscope.domain.text import is_blank, wrong_in_line, wrong_in_text
 from mutoscope.services.policy import Policy
 from mutoscope.store.port import Page, Store
 
@@ -143,26 +144,34 @@ class Gallery:
 
 
 def _changed(item: Media, changes: Changes) -> Media:
-    wrong: dict[str, str] = {}
     title, description, tags = changes.title, changes.description, changes.tags
-    if title is not None and not 0 < len(title.strip()) <= TITLE_CHARS:
-        wrong["title"] = f"1 to {TITLE_CHARS} characters"
-    if description is not None and len(description) > DESCRIPTION_CHARS:
-        wrong["description"] = f"at most {DESCRIPTION_CHARS} characters"
     slugs = tuple(dict.fromkeys(s for tag in tags if (s := slug(tag)))) if tags is not None else item.tags
-    if len(slugs) > TAGS_MAX:
-        wrong["tags"] = f"at most {TAGS_MAX}"
-    if changes.category is not None and not slug(changes.category):
-        wrong["category"] = "one word or more"
-    if wrong:
+    if wrong := _wrong(changes, slugs):
         raise Invalid("The item cannot be changed like this.", wrong)
     written = {name for name in ("title", "description", "tags") if getattr(changes, name) is not None}
     return structs.replace(
         item,
         title=item.title if title is None else title.strip(),
-        description=item.description if description is None else description.strip(),
+        description=item.description if description is None else "" if is_blank(description) else description.strip(),
         tags=slugs,
         category=item.category if changes.category is None else slug(changes.category),
         visibility=changes.visibility or item.visibility,
         prompt_words=item.prompt_words - written,
     )
+
+
+def _wrong(changes: Changes, slugs: tuple[str, ...]) -> dict[str, str]:
+    title, description, tags, category = changes.title, changes.description, changes.tags, changes.category
+    wrong: dict[str, str | None] = {}
+    if title is not None:
+        fits = not is_blank(title) and len(title.strip()) <= TITLE_CHARS
+        wrong["title"] = wrong_in_line(title.strip()) if fits else f"1 to {TITLE_CHARS} characters"
+    if description is not None:
+        fits = len(description) <= DESCRIPTION_CHARS
+        wrong["description"] = wrong_in_text(description) if fits else f"at most {DESCRIPTION_CHARS} characters"
+    if tags is not None:
+        odd = next(filter(None, map(wrong_in_line, tags)), None)
+        wrong["tags"] = odd if len(slugs) <= TAGS_MAX else f"at most {TAGS_MAX}"
+    if category is not None:
+        wrong["category"] = wrong_in_line(category) if slug(category) else "one word or more"
+    return {name: text for name, text in wrong.items() if text}
