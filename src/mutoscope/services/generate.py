@@ -17,6 +17,7 @@ from mutoscope.domain.ids import Clock, Ids, is_id
 from mutoscope.domain.media import Kind, Variant, Visibility, source_key
 from mutoscope.domain.people import Person
 from mutoscope.domain.rights import Viewer, authorize
+from mutoscope.domain.text import is_blank, wrong_in_text
 from mutoscope.services.categories import Group
 from mutoscope.services.policy import Policy
 from mutoscope.store.port import GenerationFilter, Page, Store
@@ -136,9 +137,10 @@ class Generate:
         model, parameters = self._usable(wish)
         _check_source(model, wish, upload)
         id, body_hash = self._ids.new("gen"), _hash(wish, upload)
+        if key is not None and (earlier := await self._earlier(person, key, body_hash)):
+            return earlier, True
         price = rules.price_each(model, parameters)
-        if key is None:
-            await self._check_balance(person, price * wish.results)
+        await self._check_balance(person, price * wish.results)
         source = await self._source(person, id, wish, upload)
         generation = await self._generation(id, person, wish, model, parameters, price, source, retry_of)
         return await self._commit(generation, source, upload, key, body_hash)
@@ -197,9 +199,9 @@ class Generate:
         for name, text in (("prompt", wish.prompt), ("negative_prompt", wish.negative_prompt)):
             if len(text) > PROMPT_CHARS:
                 wrong[name] = f"at most {PROMPT_CHARS} characters"
-            elif "\x00" in text:
-                wrong[name] = "holds a character that is no text"
-        if model.prompt == "required" and not wish.prompt.strip():
+            elif complaint := wrong_in_text(text):
+                wrong[name] = complaint
+        if model.prompt == "required" and is_blank(wish.prompt):
             wrong["prompt"] = f"{model.name} needs a prompt"
         if wish.negative_prompt and not model.negative_prompt:
             wrong["negative_prompt"] = f"{model.name} takes none"
@@ -210,6 +212,9 @@ class Generate:
         if wrong:
             raise Invalid("The order cannot be taken like this.", wrong)
         return model, rules.validate(model, wish.parameters)
+
+    async def _earlier(self, person: Person, key: str, body_hash: str) -> Generation | None:
+        return await self._store.generations.of_key(person.id, key, body_hash, self._clock.now())
 
     async def _check_balance(self, person: Person, tokens: int) -> None:
         # Only to refuse before a picture is looked at and stored; the commit checks again, and decides.

@@ -9,7 +9,7 @@ import journey
 from cast import NOON
 from mutoscope.domain.errors import IdempotencyMismatch, Invalid, NotEnoughTokens, StaleFence, WrongState
 from mutoscope.domain.generation import TERMINAL, TRANSITIONS, Output, State
-from mutoscope.domain.ids import MINUTE
+from mutoscope.domain.ids import DAY, MINUTE
 from mutoscope.domain.ledger import Balance
 from mutoscope.domain.people import Person
 from mutoscope.store.port import GenerationFilter, Patch, Store
@@ -89,6 +89,25 @@ async def test_a_replayed_key_shows_the_job_as_it_is_now(store: Store, alice: Pe
     first, _ = await store.generations.accept(cast.generation(alice), "key", "body")
     canceled = await store.generations.cancel(first.id, NOON)
     assert await store.generations.accept(cast.generation(alice), "key", "body") == (canceled, True)
+
+
+async def test_a_key_is_looked_up_without_holding_or_using_it(store: Store, alice: Person, bob: Person) -> None:
+    assert await store.generations.of_key(alice.id, "key", "body", NOON) is None
+    first, before = await store.generations.accept(cast.generation(alice), "key", "body")
+    assert not before
+    canceled = await store.generations.cancel(first.id, NOON)
+    assert await store.generations.of_key(alice.id, "key", "body", NOON) == canceled
+    assert await store.generations.of_key(bob.id, "key", "body", NOON) is None
+    with pytest.raises(IdempotencyMismatch):
+        await store.generations.of_key(alice.id, "key", "another body", NOON)
+    assert await balance(store, alice) == (100, 0)
+
+
+async def test_a_key_that_is_looked_up_is_forgotten_when_it_would_be_for_an_order(store: Store, alice: Person) -> None:
+    await store.generations.accept(cast.generation(alice, created_at=NOON), "key", "body")
+    later = NOON + 30 * DAY
+    assert await store.generations.of_key(alice.id, "key", "another body", later) is None
+    assert (await store.generations.accept(cast.generation(alice, created_at=later), "key", "another body"))[1] is False
 
 
 async def test_sixty_four_requests_at_once_never_overdraw(store: Store, alice: Person) -> None:

@@ -31,6 +31,9 @@ class SqliteGenerations:
     async def accept(self, generation: Generation, key: str | None, body_hash: str) -> tuple[Generation, bool]:
         return await self._engine.write(lambda c: _accept(c, generation, key, body_hash))
 
+    async def of_key(self, owner_id: str, key: str, body_hash: str, now: Millis) -> Generation | None:
+        return await self._engine.read(lambda c: _of_key(c, owner_id, key, body_hash, now))
+
     async def get(self, id: str) -> Generation | None:
         return await self._engine.read(lambda c: jobs.get(c, id))
 
@@ -98,23 +101,25 @@ class SqliteGenerations:
 
 
 def _accept(c: sqlite3.Connection, generation: Generation, key: str | None, body_hash: str) -> tuple[Generation, bool]:
-    if key is not None and (earlier := _earlier(c, generation, key, body_hash)):
-        return earlier, True
+    owner_id, now = generation.owner_id, generation.created_at
+    if key is not None:
+        c.execute("DELETE FROM idempotency_keys WHERE created_at < ?", (now - KEYS_KEPT_MS,))
+        if earlier := _of_key(c, owner_id, key, body_hash, now):
+            return earlier, True
     jobs.insert(c, generation)
     ledger.open_hold(c, generation)
     if key is not None:
         c.execute(
             "INSERT INTO idempotency_keys (owner_id, key, body_hash, generation_id, created_at) VALUES (?, ?, ?, ?, ?)",
-            (generation.owner_id, key, body_hash, generation.id, generation.created_at),
+            (owner_id, key, body_hash, generation.id, now),
         )
     return generation, False
 
 
-def _earlier(c: sqlite3.Connection, generation: Generation, key: str, body_hash: str) -> Generation | None:
-    c.execute("DELETE FROM idempotency_keys WHERE created_at < ?", (generation.created_at - KEYS_KEPT_MS,))
+def _of_key(c: sqlite3.Connection, owner_id: str, key: str, body_hash: str, now: Millis) -> Generation | None:
     row = c.execute(
-        "SELECT body_hash, generation_id FROM idempotency_keys WHERE owner_id = ? AND key = ?",
-        (generation.owner_id, key),
+        "SELECT body_hash, generation_id FROM idempotency_keys WHERE owner_id = ? AND key = ? AND created_at >= ?",
+        (owner_id, key, now - KEYS_KEPT_MS),
     ).fetchone()
     if row is None:
         return None
