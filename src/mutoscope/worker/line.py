@@ -32,6 +32,7 @@ class Line(Generic[T]):
         self._claiming: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._stopping = False
+        self._store_is_down = False
 
     def wake(self) -> None:
         """Look for work now."""
@@ -60,8 +61,11 @@ class Line(Generic[T]):
             self._woken.clear()
             try:
                 pause_ms = await self._fill()
+                self._store_is_down = False
             except StoreUnavailable as e:
-                log.warning("the store does not answer", line=self.name, why=str(e))
+                if not self._store_is_down:  # once for each outage, not once for each tick
+                    log.warning("the store does not answer", line=self.name, why=str(e))
+                self._store_is_down = True
                 pause_ms = self._tick_ms
             except Exception as e:  # a line never ends by itself
                 log.error("claiming failed", line=self.name, why=type(e).__name__, where=where(e))
