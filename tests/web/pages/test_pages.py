@@ -215,3 +215,49 @@ async def test_old_addresses_of_assets_still_work_and_new_ones_are_kept_for_ever
         assert old.headers["cache-control"] == "no-cache"
         assert kept.content == old.content
         assert (await client.get("/assets/x/..%2f..%2fapp.py")).status_code == 404
+
+
+LONG = "9" * 5_000
+
+
+@pytest.mark.parametrize("version", [LONG, "-" + LONG, "٣", "1.5", "x"])
+async def test_a_version_that_is_no_number_saves_nothing_and_keeps_the_words(house: House, version: str) -> None:
+    item = await house.published(house.alice)
+    async with house.client(await browser(house, house.alice)) as client:
+        page = fine(await client.post(f"/m/{item.id}", data={"title": "Mine", "version": version}), 422)
+    assert "The form was damaged on its way." in page
+    assert 'value="Mine"' in page
+    assert f'name="version" value="{item.version}"' in page
+    assert await house.store.media.get(item.id) == item
+
+
+@pytest.mark.parametrize("wrong", [LONG, "-1", "²", "x"])
+@pytest.mark.parametrize("field", ["seed", "local/still:results", "visibility"])
+async def test_an_order_with_a_field_that_is_no_number_is_marked_and_not_taken(
+    house: House, field: str, wrong: str
+) -> None:
+    order = {"model": "local/still", "prompt": "Kept", "shown": "1"} | {field: wrong}
+    async with house.client(await browser(house, house.alice)) as client:
+        answer = await client.post("/create", files={name: (None, text) for name, text in order.items()})
+    page = fine(answer, 422)
+    assert "Nothing was ordered. Look at what is marked." in page
+    assert f'id="w-{field.removeprefix("local/still:")}"' in page
+    assert ">Kept</textarea>" in page
+    assert (await house.balance(house.alice)).held == 0
+
+
+@pytest.mark.parametrize("shown", [LONG, "²", "x"])
+async def test_an_order_whose_shown_price_is_no_number_is_not_taken(house: House, shown: str) -> None:
+    order = {"model": "local/still", "prompt": "Kept", "shown": shown}
+    async with house.client(await browser(house, house.alice)) as client:
+        page = fine(await client.post("/create", files={name: (None, text) for name, text in order.items()}), 422)
+    assert "Look at the price, and order again." in page
+    assert ">Kept</textarea>" in page
+    assert (await house.balance(house.alice)).held == 0
+
+
+@pytest.mark.parametrize("path", ["/?cursor=", "/tokens?cursor=", "/create?cursor=", "/?q=longer:", "/?q=after:",
+                                  "/api/media?limit=", "/api/media?longer=", "/media/x/master?s=x&e="])  # fmt: skip
+async def test_an_endless_number_in_an_address_is_refused(house: House, path: str) -> None:
+    async with house.client(await browser(house, house.alice)) as client:
+        assert (await client.get(path + LONG)).status_code in (400, 404, 422)

@@ -17,6 +17,7 @@ from mutoscope.services.categories import Group
 from mutoscope.services.generate import Quote, Wish
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import ItemView
+from mutoscope.web.pages.forms import whole
 from mutoscope.web.pages.template import Blanks
 
 Fields = Mapping[str, str]
@@ -59,28 +60,30 @@ def chosen_model(studio: Studio, fields: Fields) -> Model:
 
 def wish_from(model: Model, fields: Fields, groups: Sequence[Group], has_upload: bool) -> Wish:
     """The order that the fields make. What the chosen model does not take is left out. Raises Invalid."""
-    results, seed = fields.get(f"{model.id}:results", "1") or "1", fields.get("seed", "").strip()
-    visibility = fields.get("visibility", "")
+    results, typed_seed = whole(fields.get(f"{model.id}:results") or "1"), fields.get("seed", "").strip()
+    seed, visibility = whole(typed_seed), fields.get("visibility", "")
     wrong: dict[str, str] = {}
-    if not (results.isascii() and results.isdigit()):
-        wrong["results"] = "must be a whole number"
-    if seed and not (seed.isascii() and seed.isdigit()):
+    if results is None or results < 1:
+        wrong["results"] = "must be a whole number, 1 or more"
+    if typed_seed and seed is None:
         wrong["seed"] = f"must be a whole number from 0 to {SEED_MAX}"
     if visibility and visibility not in {v.value for v in Visibility}:
         wrong["visibility"] = "choose one of the three"
     if model.image == "required" and not (has_upload or fields.get("source_media")):
         wrong["image"] = f"{model.name} starts from a picture: choose one"
-    if wrong:
+    if wrong or results is None:
         raise Invalid("The order cannot be taken like this.", wrong)
     takes_source = model.image != "no" and not has_upload
     return Wish(
         model=model.id,
         prompt="" if model.prompt == "no" else fields.get("prompt", "").replace("\r\n", "\n").strip(),
-        negative_prompt=fields.get("negative_prompt", "").strip() if model.negative_prompt else "",
+        negative_prompt=fields.get("negative_prompt", "").replace("\r\n", "\n").strip()
+        if model.negative_prompt
+        else "",
         parameters=_parameters(model, fields),
         category_selections=_selections(groups, fields),
-        seed=int(seed) if seed else None,
-        results=int(results),
+        seed=seed,
+        results=results,
         visibility=Visibility(visibility) if visibility else None,
         source_media=(fields.get("source_media") or None) if takes_source else None,
     )
@@ -100,8 +103,11 @@ def _value(parameter: Parameter, text: str) -> Any:
         return text == "on"
     if parameter.type == "choice":
         return text
+    if parameter.type == "integer":
+        number = whole(text)
+        return text if number is None else number
     try:
-        return int(text) if parameter.type == "integer" else float(text)
+        return float(text)
     except ValueError:
         return text
 
@@ -136,7 +142,7 @@ async def compose(
         wrong=Blanks(wrong or {}),
         said=said,
         source=source,
-        visibility=Visibility(fields.get("visibility") or studio.policy.default_visibility),
+        visibility=next((v for v in Visibility if v == fields.get("visibility")), studio.policy.default_visibility),
     )
 
 

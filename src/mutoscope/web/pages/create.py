@@ -9,7 +9,7 @@ from mutoscope.services.studio import Studio
 from mutoscope.services.views import GenerationView, ItemView
 from mutoscope.web.bodies import Form, received_form
 from mutoscope.web.pages.composer import Fields, chosen_model, compose, fields_from, usable, wish_from
-from mutoscope.web.pages.forms import go, signed_in, wrong_fields
+from mutoscope.web.pages.forms import go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import html, page, wants_fragment
 from mutoscope.web.render import render_generation, render_item
 from mutoscope.web.security import Asked, studio_of, viewer_of
@@ -113,8 +113,10 @@ async def _accept(request: Asked, studio: Studio, fields: Fields, image: Upload 
     model = chosen_model(studio, fields)
     upload = image if model.image != "no" else None
     wish = wish_from(model, fields, studio.categories.groups, upload is not None)
-    price, shown = (await studio.generate.quote(wish)).tokens, fields.get("shown", "")
-    if shown.isdecimal() and price > int(shown):
+    price, shown = (await studio.generate.quote(wish)).tokens, whole(fields.get("shown", ""))
+    if shown is None and fields.get("shown"):
+        raise Invalid("The form was damaged on its way. Look at the price, and order again.")
+    if shown is not None and price > shown:
         raise Dearer(f"This costs {price} tokens, not {shown} as the button said. Press it again to order.")
     key = f"page:{fields['key']}" if fields.get("key") else None
     generation, _ = await studio.generate.accept(signed_in(request), wish, upload, key)

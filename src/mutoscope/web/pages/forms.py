@@ -1,5 +1,6 @@
-"""Forms without files, and where they lead."""
+"""Forms without files, what stands in their fields, and where they lead."""
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -24,6 +25,14 @@ async def fields_of(request: AnyRequest) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"))
     except ValueError:
         raise Invalid("The form cannot be read.", {"form": "is not well-formed"}) from None
+
+
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a field says; None when it says none, or one that no 64 bits hold."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def wrong_fields(error: Invalid) -> dict[str, str]:

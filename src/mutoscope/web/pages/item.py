@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from mutoscope.domain.errors import Conflict, Invalid
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
 from mutoscope.services.gallery import Changes
-from mutoscope.web.pages.forms import fields_of, go, signed_in, wrong_fields
+from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_item
 from mutoscope.web.security import Asked, studio_of, viewer_of
@@ -70,19 +70,28 @@ def _changes(typed: dict[str, str], item: Media) -> Changes:
     )
 
 
+def _version(typed: dict[str, str]) -> int | None:
+    """The version that the form was made from. Raises Invalid when it is none."""
+    version = whole(typed.get("version", ""))
+    if version is None and typed.get("version"):
+        raise Invalid(
+            "The item cannot be changed like this.", {"form": "The form was damaged on its way. Look, and save again."}
+        )
+    return version
+
+
 @post("/m/{id:str}")
 async def edit(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
     """Change title, description, tags and visibility."""
     signed_in(request)
     studio, viewer, typed = studio_of(request), viewer_of(request), await fields_of(request)
     found = await studio.gallery.get(viewer, id)
-    version = int(typed["version"]) if typed.get("version", "").isdecimal() else None
+    again = {**typed, "version": str(found.version)}
     try:
-        await studio.gallery.change(viewer, id, _changes(typed, found), version)
+        await studio.gallery.change(viewer, id, _changes(typed, found), _version(typed))
     except Invalid as e:
-        return await _show(request, found, typed, wrong_fields(e), e.status)
+        return await _show(request, found, again, wrong_fields(e), e.status)
     except Conflict as e:
-        again = {**typed, "version": str(found.version)}
         return await _show(request, found, again, {"form": e.detail + " Your words are still here."}, e.status)
     return go(f"/m/{id}?done=saved")
 
