@@ -1,27 +1,47 @@
 """Bodies on their way in: JSON of a known type and size, and multipart forms whose picture streams to the spool."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
+from litestar.types import ReceiveMessage
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from mutoscope.domain.errors import Invalid, TooLarge
+from mutoscope.domain.errors import Invalid, Refused, TooLarge, TooMany, Unavailable
 from mutoscope.services.generate import Upload, Wish
 from mutoscope.spool import Spool
 from mutoscope.web.problems import AnyRequest, Interrupted, UnsupportedMediaType, invalid_body
+from mutoscope.web.security import person_of
 
 JSON_BYTES = 1024 * 1024
 FIELDS_BYTES = 1024 * 1024
 """All text fields and the framing of a form together."""
 FIELD_BYTES = 256 * 1024
 PARTS = 256
+IDLE_S = 15.0
+"""How long a body may bring nothing."""
+WHOLE_S = 300.0
+"""How long a body may take in all; 50 MB in that time are 1.4 Mbit/s."""
+FORMS_AT_ONCE = 2
+"""How many forms one person may have on the way, or being looked at, at the same time."""
+RESERVE_BYTES = 256 * 1024 * 1024
+"""What stays free on the spool's disk for the work that has begun."""
 
 T = TypeVar("T")
 
 Events = AsyncIterator[MultipartSegment | bytes | bytearray | None]
+
+
+class TooSlow(Refused):
+    """A body that stands still, or does not come to its end in time."""
+
+    code = "too_slow"
+    status = 408
+    title = "The upload is too slow"
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +83,13 @@ def decode_json(text: bytes | str, type_: type[T], field: str = "body") -> T:
 
 
 async def chunks_of(request: AnyRequest, limit_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body as it comes. Raises TooLarge, at once when its announced length is over the limit, and Interrupted."""
+    """The body as it comes. Raises TooLarge, at once when its announced length is over the limit, Interrupted and TooSlow."""
     announced = request.headers.get("content-length", "0")
     if not announced.isdigit() or int(announced) > limit_bytes:
         raise TooLarge(f"The body may have {limit_bytes} bytes.", limit_bytes=limit_bytes)
-    size, more = 0, True
+    size, more, until = 0, True, asyncio.get_running_loop().time() + WHOLE_S
     while more:
-        message = await request.receive()
+        message = await _next_message(request, until)
         if message["type"] != "http.request":
             raise Interrupted("The connection ended before the body did.")
         size += len(message["body"])
@@ -80,21 +100,57 @@ async def chunks_of(request: AnyRequest, limit_bytes: int) -> AsyncGenerator[byt
         more = message.get("more_body", False)
 
 
+async def _next_message(request: AnyRequest, until: float) -> ReceiveMessage:
+    wait_s = min(IDLE_S, until - asyncio.get_running_loop().time())
+    try:
+        async with asyncio.timeout(wait_s):
+            return await request.receive()
+    except TimeoutError as e:
+        raise TooSlow("What you send comes too slowly. Use a faster connection, or send something smaller.") from e
+
+
 @asynccontextmanager
 async def received_form(request: AnyRequest, spool: Spool, image_bytes: int) -> AsyncGenerator[Form]:
     """Take in a multipart form. The picture is in the spool for as long as the block runs; file names are ignored.
 
-    Raises TooLarge, Invalid, Interrupted, SpoolFull; whatever happens, nothing stays in the spool.
+    Raises TooMany and Unavailable before anything is read, then TooLarge, Invalid, Interrupted, TooSlow, SpoolFull;
+    whatever happens, nothing stays in the spool.
     """
     folder = f"upload-{secrets.token_hex(12)}"
     try:
-        yield await _take(request, spool, folder, image_bytes)
+        with _one_of_few(request):
+            _check_room(request, spool, image_bytes)
+            yield await _take(request, spool, folder, image_bytes)
     except ParserLimitReached as e:
         raise TooLarge("The form has more parts or longer fields than this address takes.") from e
     except MultipartError as e:
         raise Invalid("The form cannot be read.", {"body": "is not a whole multipart form"}) from e
     finally:
         spool.clear(folder)
+
+
+@contextmanager
+def _one_of_few(request: AnyRequest) -> Generator[None]:
+    """Counts a person's forms, in this process. Raises TooMany."""
+    forms: Counter[str] = request.app.state.setdefault("forms", Counter())
+    person_id = person_of(request).id
+    if forms[person_id] >= FORMS_AT_ONCE:
+        raise TooMany(f"{FORMS_AT_ONCE} of your orders are being sent already. Wait until one of them is through.")
+    forms[person_id] += 1
+    try:
+        yield
+    finally:
+        forms[person_id] -= 1
+        if not forms[person_id]:
+            del forms[person_id]
+
+
+def _check_room(request: AnyRequest, spool: Spool, image_bytes: int) -> None:
+    """Raises Unavailable when the form would take the spool's last room, SpoolFull when that cannot be told."""
+    announced, most = request.headers.get("content-length", ""), image_bytes + FIELDS_BYTES
+    needed = min(int(announced), most) if announced.isdigit() else most
+    if spool.free_bytes() < RESERVE_BYTES + needed:
+        raise Unavailable("The server has no space left for uploads. Try again later.")
 
 
 async def _take(request: AnyRequest, spool: Spool, folder: str, image_bytes: int) -> Form:
