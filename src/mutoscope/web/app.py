@@ -13,6 +13,7 @@ from mutoscope.web.delivery import deliver
 from mutoscope.web.events import HEARTBEAT_S, Streams, events
 from mutoscope.web.front import Front
 from mutoscope.web.health import Metrics, Trial
+from mutoscope.web.incoming import Incoming
 from mutoscope.web.pages import page_routes
 from mutoscope.web.pages.errors import error_page
 from mutoscope.web.problems import exception_handlers
@@ -43,6 +44,7 @@ def create_app(
         route_handlers=[api_router(), events, deliver, *health.routes, *openapi.routes, *page_routes],
         state=state,
         middleware=[Authentication],
+        request_class=Incoming,
         exception_handlers=exception_handlers,
         request_max_body_size=JSON_BYTES,
         logging_config=None,

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, get, post
 from litestar.datastructures import State
+from litestar.params import FromQuery, JSONBody
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mutoscope import __version__
@@ -22,6 +23,7 @@ from mutoscope.services import checkup
 from mutoscope.services.backup import Backup
 from mutoscope.services.checkup import Finding
 from mutoscope.services.studio import Studio
+from mutoscope.web.incoming import Incoming
 from mutoscope.web.problems import exception_handlers, problem_of, refused_from
 from mutoscope.web.streaming import ByteStream
 
@@ -64,7 +66,7 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
 class NewBackup(msgspec.Struct, frozen=True, kw_only=True):
     """A folder on this machine to copy everything to, as a whole path."""
 
-    target: Path
+    target: str
 
 
 async def _administrator(studio: Studio) -> Person:
@@ -78,7 +80,7 @@ def about() -> dict[str, str]:
 
 
 @post("/people")
-async def make_person(data: NewPerson, state: State) -> PersonMade:
+async def make_person(data: JSONBody[NewPerson], state: State) -> PersonMade:
     """Make an account."""
     studio: Studio = state.studio
     password = data.password or secrets.token_urlsafe(12)
@@ -87,7 +89,7 @@ async def make_person(data: NewPerson, state: State) -> PersonMade:
 
 
 @post("/tokens", status_code=200)
-async def issue_token(data: Named, state: State) -> dict[str, str]:
+async def issue_token(data: JSONBody[Named], state: State) -> dict[str, str]:
     """A token to go on as that person."""
     studio: Studio = state.studio
     person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
@@ -96,7 +98,7 @@ async def issue_token(data: Named, state: State) -> dict[str, str]:
 
 
 @post("/sign-in-links", status_code=200)
-async def sign_in_link(data: Named, state: State) -> dict[str, str]:
+async def sign_in_link(data: JSONBody[Named], state: State) -> dict[str, str]:
     """A one-time address that signs a person in."""
     studio: Studio = state.studio
     person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
@@ -104,7 +106,7 @@ async def sign_in_link(data: Named, state: State) -> dict[str, str]:
 
 
 @post("/grants", status_code=200)
-async def give_tokens(data: NewGrant, state: State) -> dict[str, int]:
+async def give_tokens(data: JSONBody[NewGrant], state: State) -> dict[str, int]:
     """Give tokens to a person."""
     studio: Studio = state.studio
     balance = await studio.tokens.grant_as_operator(data.name, data.amount, data.reference, data.memo)
@@ -112,20 +114,20 @@ async def give_tokens(data: NewGrant, state: State) -> dict[str, int]:
 
 
 @get("/checkup")
-async def examine(state: State, only_ledger: bool = False) -> list[Finding]:
+async def examine(state: State, only_ledger: FromQuery[bool] = False) -> list[Finding]:
     """Whether every part is well."""
     studio: Studio = state.studio
     return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
 @post("/backups", status_code=200)
-async def back_up(data: NewBackup, state: State) -> ASGIApp:
+async def back_up(data: JSONBody[NewBackup], state: State) -> ASGIApp:
     """Copy everything to a folder. The answer is lines of JSON: ``bytes`` and ``of`` while it goes on; at the end the
     ``manifest``, or the ``error`` as problem details.
     """
     studio: Studio = state.studio
     total = (await studio.stats.totals()).stored_bytes
-    lines = _copying(state.backup, data.target, studio.clock.now(), total)
+    lines = _copying(state.backup, Path(data.target), studio.clock.now(), total)
     return ByteStream(200, {"Content-Type": "application/x-ndjson"}, lines)
 
 
@@ -158,6 +160,7 @@ def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIAp
     own = Litestar(
         [about, make_person, issue_token, sign_in_link, give_tokens, examine, back_up],
         path=PREFIX,
+        request_class=Incoming,
         state=State({"studio": studio, "backup": backup}),
         exception_handlers=exception_handlers,
         openapi_config=None,

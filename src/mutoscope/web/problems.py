@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
 from mutoscope.darkroom.port import DarkroomBroken
@@ -91,11 +91,16 @@ def _named(message: str, fallback: str) -> tuple[str, str]:
     return path.lstrip(".") or fallback, what
 
 
+GONE = "client disconnected prematurely"
+"""What Litestar says when a client goes away within a body; it has no type of its own for that."""
+
 WIRE_NAMES = {"where": "scope"}
 """Parameters whose name in Python is not that in the address."""
 
 
 def _from_framework(error: HTTPException) -> Refused:
+    if isinstance(error, InternalServerException) and error.detail == GONE:
+        return Interrupted("The connection ended before the body did.")
     if isinstance(error, ValidationException):
         complaints: list[dict[str, str]] = error.extra if isinstance(error.extra, list) else []
         named = dict(_named(c["message"], c.get("key", "data")) for c in complaints)
