@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx2
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from mutoscope.domain.catalogue import Model
+from mutoscope.providers.catalogue import Catalogue
 from mutoscope.services.backup import Backup
 from mutoscope.web.operator import create_operator_app
 from web.answers import code, fields
@@ -131,7 +134,17 @@ async def test_a_prompt_of_any_script_and_several_lines_is_taken(lasting: House,
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\u200b\u200d", "\u3164"])
-async def test_a_prompt_that_nobody_can_see_is_none(lasting: House, text: str) -> None:
+async def test_a_model_that_needs_a_prompt_needs_one_that_can_be_seen(
+    lasting: House, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    [model] = [model for model in lasting.studio.generate.models() if model.id == "local/still"]
+    needs = msgspec.structs.replace(model, prompt="required")
+
+    def get(_: Catalogue, id: str) -> Model:
+        assert id == needs.id
+        return needs
+
+    monkeypatch.setattr(Catalogue, "get", get)
     async with lasting.as_(lasting.alice) as client:
-        answer = await client.post("/api/generations", json={"model": "local/dream", "prompt": text})
+        answer = await client.post("/api/generations", json={"model": "local/still", "prompt": text})
     assert (code(answer), fields(answer)) == ((422, "invalid"), {"prompt"})
