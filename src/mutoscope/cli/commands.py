@@ -40,7 +40,7 @@ def serve(shell: Shell, demo: bool) -> None:
     settings = shell.settings(log_from=logging.WARNING if demo else logging.NOTSET)
 
     async def ready(running: Running) -> None:
-        await _welcome(shell, settings, running)
+        await _welcome(shell, settings, running, with_set_up=not demo)
         if demo:
             await _show(shell, settings)
 
@@ -48,9 +48,10 @@ def serve(shell: Shell, demo: bool) -> None:
         sys.exit(INTERRUPTED)
 
 
-async def _welcome(shell: Shell, settings: Settings, running: Running) -> None:
+async def _welcome(shell: Shell, settings: Settings, running: Running, with_set_up: bool) -> None:
+    # The demo makes an administrator of its own.
     studio, data = running.studio, settings.data_dir.absolute()
-    secret = await studio.accounts.set_up_secret()
+    secret = await studio.accounts.set_up_secret() if with_set_up else None
     set_up = f"{studio.base_url}/set-up?secret={secret}" if secret else None
     lines = [f"Mutoscope {__version__} is at {studio.base_url} (data in {data})", *settings.unused()]
     lines += [f"Make the administrator's account at {set_up}"] if set_up else []
