@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from e2e.conftest import Open
 from e2e.studio import GRANTED, Person, StudioProcess
@@ -133,6 +133,38 @@ def test_scrolling_to_the_end_brings_more_and_nothing_twice(open_page: Open, sho
     expect(page.locator("mu-card")).to_have_count(2)
     assert [card.get_attribute("id") for card in page.locator("mu-card").all()] == [shown.still, shown.film]
     expect(page.locator(".more")).to_have_count(0)
+
+
+def test_the_way_back_leads_to_where_one_was_in_a_long_gallery(open_page: Open, shown: Shown) -> None:
+    page = open_page("/sign-in")
+    page.set_viewport_size({"width": 420, "height": 300})
+
+    def with_more(route: Route) -> None:
+        answer = route.fetch()
+        link = '<a class="more button" href="/?q=zeppelin">More</a></mu-gallery>'
+        route.fulfill(response=answer, body=answer.text().replace("</mu-gallery>", link))
+
+    page.route("**/?q=zeppelin+anchor", with_more)
+    page.goto("/?q=zeppelin+anchor")
+    expect(page.locator("mu-card")).to_have_count(2)
+    page.evaluate("scrollTo(0, 200)")
+    page.wait_for_function("scrollY === 200")
+    page.goto(f"/m/{shown.film}")
+    page.go_back()
+    expect(page.locator("mu-card")).to_have_count(2)
+    page.wait_for_function("scrollY === 200")
+
+
+def test_times_go_on_while_a_page_stays_open(open_page: Open, shown: Shown) -> None:
+    page = open_page("/sign-in")
+    page.clock.install()
+    page.goto(f"/m/{shown.still}")
+    time = page.locator("time").first
+    said = time.text_content()
+    page.clock.fast_forward("03:00:00")
+    expect(time).to_have_text("3 hours ago")
+    assert said is not None
+    assert "hour" not in said
 
 
 def test_pages_that_lost_the_line_catch_up_with_everything(open_page: Open, alice: Person) -> None:

@@ -134,7 +134,9 @@ class _Answer:
 
 
 async def _refuse_host(send: Send) -> None:
-    refused = WrongHost("This studio is not known under that name. Its operator sets MUTOSCOPE_BASE_URL to the address that people use.")
+    refused = WrongHost(
+        "This studio is not known under that name. Its operator sets MUTOSCOPE_BASE_URL to the address that people use."
+    )
     headers = {"Content-Type": MEDIA_TYPE, **headers_of(refused)}
     await send(
         {

@@ -44,11 +44,14 @@ class Gallery extends HTMLElement {
       this.changed.add(id);
       this.later ??= setTimeout(() => this.refresh(), TOGETHER_MS);
     });
-    this.watch();
+    this.pages = 0;
+    addEventListener("pagehide", this.leave);
+    this.comeBack();
   }
 
   disconnectedCallback() {
     this.end();
+    removeEventListener("pagehide", this.leave);
     this.eye?.disconnect();
   }
 
@@ -103,22 +106,41 @@ class Gallery extends HTMLElement {
     if (status === 404 || (status === 200 && !here)) card.remove();
   }
 
+  leave = () => sessionStorage.setItem(location.href, JSON.stringify([this.pages, scrollY]));
+
+  /** Browsers keep no page that is private: on the way back, what had been scrolled through is fetched again. */
+  async comeBack() {
+    const [{ type } = {}] = performance.getEntriesByType("navigation");
+    const [pages, y] = (type === "back_forward" && JSON.parse(sessionStorage.getItem(location.href))) || [0, 0];
+
+
+    this.watch();
+  }
+
   watch() {
     const more = this.querySelector(".more");
     if (!more || !("IntersectionObserver" in window)) return;
-    this.eye = new IntersectionObserver(([seen]) => seen.isIntersecting && this.extend(more), { rootMargin: "900px" });
+    this.eye = new IntersectionObserver(([seen]) => seen.isIntersecting && this.goOn(), { rootMargin: "900px" });
     this.eye.observe(more);
   }
 
-  async extend(more) {
+  async goOn() {
     this.eye.disconnect();
+    if (await this.extend()) this.watch();
+  }
+
+  async extend() {
+    const more = this.querySelector(".more");
+    if (!more) return false;
     try {
       const { part } = await fragment(more.href);
       for (const card of part.querySelectorAll("mu-card")) if (document.getElementById(card.id)) card.remove();
       more.replaceWith(part);
-      this.watch();
+      this.pages++;
+      return true;
     } catch (error) {
       say(error.message); // The link is still there.
+      return false;
     }
   }
 }

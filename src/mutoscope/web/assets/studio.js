@@ -7,6 +7,10 @@ import "./jobs.js";
 import { onEvent, start } from "./live.js";
 import { paint } from "./thumbhash.js";
 
+const TICK_MS = 20_000;
+const SPANS = [[86_400_000, "day"], [3_600_000, "hour"], [60_000, "min"]];
+const ahead = Date.now() - Number(document.documentElement.dataset.now); // of the server's clock
+
 const PLACES = { c: "/create", g: "/", l: "/library" };
 
 class Balance extends HTMLElement {
@@ -46,6 +50,19 @@ async function copy(button) {
   say("Copied.");
 }
 
+/** As words.ago says it on the server. */
+function ago(moment) {
+  const passed = Date.now() - ahead - Date.parse(moment);
+  const [span, name] = SPANS.find(([span]) => passed >= span) ?? [];
+  if (!span) return "just now";
+  const count = Math.floor(passed / span);
+  return `${count} ${name}${count > 1 && name !== "min" ? "s" : ""} ago`;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time")) time.textContent = ago(time.dateTime);
+}
+
 customElements.define("mu-balance", Balance);
 paint(document.querySelector("main"));
 document.addEventListener("keydown", key);
@@ -53,4 +70,5 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", () => copy(button));
 }
+setInterval(tick, TICK_MS);
 start();
