@@ -112,8 +112,8 @@ class Gallery extends HTMLElement {
   async comeBack() {
     const [{ type } = {}] = performance.getEntriesByType("navigation");
     const [pages, y] = (type === "back_forward" && JSON.parse(sessionStorage.getItem(location.href))) || [0, 0];
-
-
+    for (let page = 0; page < pages; page++) await this.extend();
+    if (pages) scrollTo(0, y);
     this.watch();
   }
 
