@@ -39,7 +39,9 @@ demo: $(VENV)/.runtime  ## start the studio and make a picture and two films in 
 		$(BIN)/mutoscope serve --demo
 
 test: $(VENV)/.test  ## run the tests (set SEED=n to repeat a random run)
-	@$(BIN)/python -m pytest -n 2 $(if $(SEED),--seed=$(SEED)) tests
+	@$(BIN)/python -m pytest -n 2 $(if $(SEED),--seed=$(SEED)) tests --ignore=tests/e2e
+	@echo "In a browser, which wants both processors for itself ..."
+	@$(BIN)/python -m pytest $(if $(SEED),--seed=$(SEED)) tests/e2e
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
