@@ -29,6 +29,7 @@ from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
@@ -131,6 +132,7 @@ def _studio(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),
         ),
+        outcomes=Outcomes(store, clock, loop.wake),
         gallery=Gallery(store, clock, policy),
         tokens=Tokens(store, clock),
         addresses=Addresses(keys.signing, clock, policy.address_window_ms),
@@ -160,6 +162,7 @@ def _policy(settings: Settings) -> Policy:
         sign_up_grant=settings.grant_at_sign_up(costs_money=False),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
+        unknown_release_ms=settings.unknown_release_hours * HOUR,
     )
 
 

@@ -114,3 +114,10 @@ def test_a_backup_of_what_was_broken_before_is_not_called_whole(data: Path, tmp_
 def test_people_get_sentences_instead_of_json(data: Path) -> None:
     assert mutoscope(data, "tokens", "grant", "alice", "1").out.startswith("alice has ")
     assert mutoscope(data, "media", "list", "kind:video").out == "Nothing found.\n"
+
+
+def test_an_unknown_outcome_is_listed_and_only_a_job_there_is_can_be_resolved(data: Path) -> None:
+    assert mutoscope(data, "jobs", "unknown", "--json").json == {"items": [], "next": None}
+    nobody = mutoscope(data, "jobs", "resolve", "gen_none", "--failed", "--json")
+    assert (nobody.code, nobody.error["code"]) == (1, "not_found")
+    assert mutoscope(data, "jobs", "resolve", "gen_none").code == 2

@@ -71,6 +71,8 @@ ELSEWHERE = {
     "POST /create": "the same service as POST /api/generations",
     "POST /api/quotes": "takes no id",
     "POST /api/tokens/grants": "tests/security/test_bad_input.py: administrators alone",
+    "GET /api/admin/outcomes": "tests/web/test_outcomes.py: administrators alone",
+    "POST /api/admin/outcomes/{generation_id}": "tests/web/test_outcomes.py: administrators alone",
 } | {
     f"POST {path}": "tests/web/test_auth.py and tests/web/pages: nothing of items"
     for path in (

@@ -27,6 +27,7 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
@@ -49,6 +50,7 @@ POLICY = Policy(
     sign_up_grant=100,
     address_window_ms=WINDOW_MS,
     upload_limits=MediaLimits(size_bytes=2_000_000, pixels=4_000_000, duration_s=60.0),
+    unknown_release_ms=72 * HOUR,
 )
 
 MIME = {
@@ -78,6 +80,7 @@ class House:
             generate=Generate(
                 store, self.blobs, darkroom, catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
+            outcomes=Outcomes(store, clock, lambda: None),
             gallery=Gallery(store, clock, policy),
             tokens=Tokens(store, clock),
             addresses=Addresses([b"a signing key of the tests"], clock, WINDOW_MS),

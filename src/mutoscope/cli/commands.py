@@ -15,6 +15,7 @@ from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
 from mutoscope.cli.doctor import examine, line
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
+from mutoscope.cli.outcomes import jobs
 from mutoscope.cli.saving import back_up, describe_backup, look_at
 from mutoscope.cli.serving import serve as run_server
 from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, REFUSED, Group, Shell
@@ -251,3 +252,6 @@ def backup(shell: Shell, target: Path, verify: bool) -> None:
 def version(shell: Shell) -> None:
     """Say which version this is."""
     shell.answer({"version": __version__}, __version__)
+
+
+main.add_command(jobs)

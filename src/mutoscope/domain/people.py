@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mutoscope.domain.errors import Invalid
+from mutoscope.domain.errors import Forbidden, Invalid
 from mutoscope.domain.ids import DAY, Millis
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,38}[A-Za-z0-9]")
@@ -35,6 +35,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     def is_admin(self) -> bool:
         """Whether the person administers the studio."""
         return self.role is Role.ADMIN
+
+
+def administer(person: Person, what: str) -> None:
+    """Go on only as an administrator. Raises Forbidden, saying ``what`` others may not do."""
+    if not person.is_admin:
+        raise Forbidden(f"Only an administrator {what}.")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from mutoscope.domain.errors import Conflict, Forbidden, SignInNeeded, WrongCredentials
 from mutoscope.domain.ids import DAY, HOUR, Clock, Ids, Millis
 from mutoscope.domain.ledger import Entry, grant
-from mutoscope.domain.people import SESSION_MS, OneTimeLink, Person, Purpose, Role, Session, check_name, check_password
+from mutoscope.domain.people import (
+    SESSION_MS,
+    OneTimeLink,
+    Person,
+    Purpose,
+    Role,
+    Session,
+    administer,
+    check_name,
+    check_password,
+)
 from mutoscope.services.policy import Policy
 from mutoscope.store.port import Store
 
@@ -123,8 +133,7 @@ class Accounts:
 
     async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
         """Shut a person out, or let them in again; sessions and tokens end at once."""
-        if not by.is_admin:
-            raise Forbidden("Only an administrator suspends people.")
+        administer(by, "suspends people")
         person = await self.named(name)
         if person.id == by.id:
             raise Conflict("You cannot suspend yourself.")

@@ -17,3 +17,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     sign_up_grant: int
     address_window_ms: Millis
     upload_limits: MediaLimits
+    unknown_release_ms: Millis
+    """How long a job of unknown outcome holds its tokens."""

@@ -9,6 +9,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
@@ -20,6 +21,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
 
     accounts: Accounts
     generate: Generate
+    outcomes: Outcomes
     gallery: Gallery
     tokens: Tokens
     addresses: Addresses

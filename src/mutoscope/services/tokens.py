@@ -1,9 +1,9 @@
 """What people do with tokens: look at them, and be given more."""
 
-from mutoscope.domain.errors import Forbidden, Invalid, NotFound
+from mutoscope.domain.errors import Invalid, NotFound
 from mutoscope.domain.ids import Clock
 from mutoscope.domain.ledger import Balance, Entry, adjust, grant
-from mutoscope.domain.people import Person
+from mutoscope.domain.people import Person, administer
 from mutoscope.store.port import Page, Store
 
 GRANT_MAX = 1_000_000_000
@@ -28,7 +28,7 @@ class Tokens:
 
         Raises IdempotencyMismatch when it was used for another amount or person.
         """
-        _must_administer(by)
+        administer(by, "gives or takes tokens")
         return await self.grant_as_operator(to_name, amount, reference, memo or f"Granted by {by.name}")
 
     async def grant_as_operator(self, to_name: str, amount: int, reference: str, memo: str) -> Balance:
@@ -42,7 +42,7 @@ class Tokens:
 
     async def adjust(self, by: Person, to_name: str, change: int, reference: str, memo: str) -> Balance:
         """A correction by an administrator, up or down, never below zero. Raises NotEnoughTokens."""
-        _must_administer(by)
+        administer(by, "gives or takes tokens")
         person = await self._someone(to_name)
         if not 0 < abs(change) <= GRANT_MAX:
             raise Invalid("That is no correction.", {"change": f"from 1 to {GRANT_MAX}, up or down"})
@@ -54,8 +54,3 @@ class Tokens:
         if person is None:
             raise NotFound(f"There is nobody of the name {name[:40]!r}.")
         return person
-
-
-def _must_administer(person: Person) -> None:
-    if not person.is_admin:
-        raise Forbidden("Only an administrator gives or takes tokens.")

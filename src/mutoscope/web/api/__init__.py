@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from mutoscope.web.api import auth, catalogue, generations, media, tokens
+from mutoscope.web.api import auth, catalogue, generations, media, outcomes, tokens
 from mutoscope.web.bodies import json_only
 
 
@@ -13,7 +13,14 @@ def api_router() -> Router:
         route_handlers=[
             Router(
                 path="/",
-                route_handlers=[*auth.routes, *tokens.routes, *catalogue.routes, *generations.routes, *media.routes],
+                route_handlers=[
+                    *auth.routes,
+                    *tokens.routes,
+                    *catalogue.routes,
+                    *generations.routes,
+                    *media.routes,
+                    *outcomes.routes,
+                ],
                 before_request=json_only,
             ),
             generations.create_generation,
