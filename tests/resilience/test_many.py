@@ -71,7 +71,7 @@ async def test_clients_that_spend_one_balance_at_once_never_overdraw_it(studio: 
 class Patient:
     """A provider where everything takes for ever."""
 
-    name, minimum_poll_ms, idempotent_by_reference = "stub", 20, True
+    name, minimum_poll_ms, idempotent_by_reference, repeats_free = "stub", 20, True, False
 
     def __init__(self, slots: int) -> None:
         self.slots = slots

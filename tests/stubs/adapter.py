@@ -33,11 +33,13 @@ class StubProvider:
         minimum_poll_ms: int = 20,
         idempotent_by_reference: bool = False,
         can_be_asked: bool = True,
+        repeats_free: bool = False,
         timeout_s: float = 5.0,
     ) -> None:
         self.address = address
         self.name, self.slots, self.minimum_poll_ms = name, slots, minimum_poll_ms
         self.idempotent_by_reference, self.can_be_asked = idempotent_by_reference, can_be_asked
+        self.repeats_free = repeats_free
         self.forgotten: list[str] = []
         self.opened: list[str] = []
         self._http = httpx2.AsyncClient(base_url=address, timeout=timeout_s, trust_env=False)

@@ -39,6 +39,7 @@ REFUSALS = {
     "retired": (410, "retired"),
     "rate_limit": (429, "rate_limited"),
     "busy": (503, "unavailable"),
+    "gone": (404, "expired"),
 }
 
 

@@ -22,10 +22,10 @@ from mutoscope.domain.ids import HOUR
 STEPS = {
     "queued": "submitting failed canceled",
     "submitting": "queued rendering fetching canceling outcome_unknown failed canceled",
-    "rendering": "fetching canceling failed",
+    "rendering": "queued fetching canceling failed",
     "canceling": "canceled fetching failed",
     "outcome_unknown": "queued rendering fetching canceling failed canceled",
-    "fetching": "developing failed",
+    "fetching": "queued developing failed",
     "developing": "fetching succeeded failed",
     "succeeded": "",
     "failed": "fetching",
@@ -75,8 +75,9 @@ def test_nothing_succeeds_that_was_not_developed() -> None:
     assert {from_ for from_ in State if may_move(from_, State.SUCCEEDED)} == {State.DEVELOPING}
 
 
-def test_only_a_job_that_the_provider_surely_did_not_take_goes_back_to_the_queue() -> None:
-    assert {from_ for from_ in State if may_move(from_, State.QUEUED)} == {State.SUBMITTING, State.OUTCOME_UNKNOWN}
+def test_only_what_was_surely_not_taken_or_is_lost_where_it_costs_nothing_goes_back_to_the_queue() -> None:
+    not_taken, lost = {State.SUBMITTING, State.OUTCOME_UNKNOWN}, {State.RENDERING, State.FETCHING}
+    assert {from_ for from_ in State if may_move(from_, State.QUEUED)} == not_taken | lost
 
 
 def test_an_outcome_that_nobody_knows_is_waited_for_72_hours() -> None:

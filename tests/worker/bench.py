@@ -77,17 +77,18 @@ class Bench:
         self.limits = MediaLimits(size_bytes=10_000_000, pixels=10_000_000, duration_s=60.0)
         self._loops: list[Loop] = []
 
-    def worker(self, name: str = "one") -> Worker:
-        """A worker with what the bench holds at this moment."""
+    def worker(self, name: str = "one", place: str = "") -> Worker:
+        """A worker with what the bench holds at this moment; one of another place has a spool of its own."""
         return Worker(
-            name=name, store=self.store, blobs=self.blobs, darkroom=self.darkroom, spool=self.spool,
+            name=name, store=self.store, blobs=self.blobs, darkroom=self.darkroom, place=place,
+            spool=Spool(self.tmp_path / place) if place else self.spool,
             providers={self.provider.name: self.provider}, clock=self.clock, media_limits=self.limits,
             numbers=self.numbers, deadlines=self.deadlines, model_name=self.model_name, leftovers=self.leftovers,
         )  # fmt: skip
 
-    def start(self, name: str = "one") -> Loop:
+    def start(self, name: str = "one", place: str = "") -> Loop:
         """Start a loop; it is stopped with the test."""
-        loop = Loop(self.worker(name))
+        loop = Loop(self.worker(name, place))
         loop.start()
         self._loops.append(loop)
         return loop

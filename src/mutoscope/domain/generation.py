@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mutoscope.domain.ids import DAY, HOUR, MINUTE, Millis
+from mutoscope.domain.ids import DAY, HOUR, MINUTE, SECOND, Millis
 from mutoscope.domain.media import Kind, Visibility
 
 
@@ -36,11 +36,12 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     # Back to queued only when the provider surely did not take the request; straight to fetching when it answers with
     # the result; to canceling when the person asked for it while the request was under way.
     S.SUBMITTING: frozenset({S.QUEUED, S.RENDERING, S.FETCHING, S.CANCELING, S.OUTCOME_UNKNOWN, S.FAILED, S.CANCELED}),
-    S.RENDERING: frozenset({S.FETCHING, S.CANCELING, S.FAILED}),
+    # Back to queued only at a provider that is idempotent by our reference and lost the job: asking again costs nothing.
+    S.RENDERING: frozenset({S.QUEUED, S.FETCHING, S.CANCELING, S.FAILED}),
     # To fetching when the provider had finished first.
     S.CANCELING: frozenset({S.CANCELED, S.FETCHING, S.FAILED}),
     S.OUTCOME_UNKNOWN: frozenset({S.QUEUED, S.RENDERING, S.FETCHING, S.CANCELING, S.FAILED, S.CANCELED}),
-    S.FETCHING: frozenset({S.DEVELOPING, S.FAILED}),
+    S.FETCHING: frozenset({S.QUEUED, S.DEVELOPING, S.FAILED}),
     # Back to fetching when the spooled bytes are gone.
     S.DEVELOPING: frozenset({S.FETCHING, S.SUCCEEDED, S.FAILED}),
     S.SUCCEEDED: frozenset(),
@@ -65,6 +66,9 @@ STAGE_DEADLINES_MS: Mapping[State, Millis] = {
     S.DEVELOPING: 7 * DAY,
 }
 """How long a job may stay in a stage before it ends in failure with release. Bytes that we hold are waited for longest."""
+
+TAKEN_OVER_AFTER_MS: Millis = 20 * SECOND
+"""How late a job has to be before a worker of another place takes it: its own place is down then, or far behind."""
 
 
 def may_move(from_: State, to: State) -> bool:
@@ -110,6 +114,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str | None = None
     spooled: str | None = None
+    place: str = ""
+    """The place whose spool has the only copy: set for bytes that came with the provider's answer."""
     media_type: str | None = None
 
 
@@ -170,6 +176,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     fence: int = 0
     lease_until: Millis = 0
     worker: str = ""
+    home: str = ""
+    """The place (a data folder, on some machine) that worked on it last: what it spooled or rendered is there."""
     due_at: Millis = 0
     attempts: int = 0
     """Tries within the present stage; back to 0 with each transition."""

@@ -91,6 +91,8 @@ class Provider(Protocol):
     minimum_poll_ms: Millis
     idempotent_by_reference: bool
     """Whether a second submit with the same reference is the same job, never another."""
+    repeats_free: bool
+    """Whether making a job again costs nobody anything: one that is lost, with the machine that had it, is made again."""
 
     async def submit(self, order: Order) -> Accepted | Finished:
         """Ask for it, once. Rate_limited and unavailable mean that it was surely not taken."""

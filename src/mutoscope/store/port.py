@@ -33,6 +33,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     job: ProviderJob | None | UnsetType = UNSET
     outputs: tuple[Output, ...] | UnsetType = UNSET
     submitted_at: Millis | None | UnsetType = UNSET
+    home: str | UnsetType = UNSET
 
 
 NOTHING = Patch()
@@ -89,9 +90,18 @@ class Generations(Protocol):
         ...
 
     async def claim(
-        self, states: frozenset[State], worker: str, now: Millis, lease_until: Millis, limits: Limits
+        self,
+        states: frozenset[State],
+        worker: str,
+        now: Millis,
+        lease_until: Millis,
+        limits: Limits,
+        place: str = "",
     ) -> Generation | None:
         """Take one job that is due (``due_at <= now``) and not under a lease: sets the lease, adds one to the fence.
+
+        A ``place`` becomes the job's ``home``; a job that has begun and has another home is left to it until it is
+        TAKEN_OVER_AFTER_MS late. Without a place every job may be taken, and stays at home where it is.
 
         A queued job is given only within ``limits``, counted over jobs in AT_PROVIDER states and queued ones under a
         lease; among queued jobs the owner with the fewest there comes first, then the oldest job. Others: earliest

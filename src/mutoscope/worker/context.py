@@ -59,13 +59,15 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 class Worker:
     """All that the stages need.
 
-    ``name`` tells this worker from others in the store (host and process id will do). ``deadlines`` are
+    ``name`` tells this worker from others in the store (host and process id will do). ``place`` names the data
+    folder among those of other machines that share the store; empty where there is only this one. ``deadlines`` are
     STAGE_DEADLINES_MS with the operator's own hours for OUTCOME_UNKNOWN. ``model_name`` turns a model's id into its
     name in the catalogue, for descriptions (it may raise UnknownModel). ``leftovers`` are further folders that hold one
     folder for each job, such as the local provider's: those of jobs that do not live are swept from them too.
     """
 
     name: str
+    place: str = ""
     store: Store
     blobs: Blobs
     darkroom: Darkroom

@@ -14,6 +14,7 @@ from mutoscope.worker import moves
 from mutoscope.worker.context import Worker
 from mutoscope.worker.moves import log
 from mutoscope.worker.streams import Stalled, patiently
+from mutoscope.worker.submit import requeue
 
 SAME_ADDRESS_TRIES = 8
 """How often a dead address is tried for which the provider has no other: it may be late, not gone."""
@@ -29,6 +30,9 @@ async def fetch(worker: Worker, job: Generation) -> Generation:
     if not job.outputs:
         # A late result: what is known is the provider's job.
         return await _refresh(worker, job)
+    if (home := _elsewhere(worker, job)) is not None:
+        log.warning("its bytes are elsewhere", generation=job.id, stage=job.state, attempt=job.attempts, place=home)
+        return await moves.again(worker, job, moves.pause_ms(worker, job), Patch(home=home))
     kept: list[Output] = []
     for place, output in enumerate(job.outputs):
         named = msgspec.structs.replace(output, spooled=output.spooled or str(place))
@@ -48,6 +52,14 @@ async def fetch(worker: Worker, job: Generation) -> Generation:
         message = "The result is larger than this studio takes. Your tokens are back."
         return await moves.fail(worker, job, Failure(kind=FailureKind.UNUSABLE, message=message))
     return await moves.advance(worker, job, State.DEVELOPING, Patch(outputs=tuple(kept)))
+
+
+def _elsewhere(worker: Worker, job: Generation) -> str | None:
+    """Another place that alone has bytes of this job: it is waited for, since nobody else can bring them."""
+    for output in job.outputs:
+        if output.url is None and output.place != worker.place and not path_of(worker, job, output).exists():
+            return output.place
+    return None
 
 
 def path_of(worker: Worker, job: Generation, output: Output) -> Path:
@@ -78,6 +90,8 @@ async def _refresh(worker: Worker, job: Generation) -> Generation:
     try:
         answer = await worker.provider_of(job).poll(job.job)
     except ProviderError as e:
+        if moves.is_lost(worker, job, e):
+            return await requeue(worker, job)
         return await (_wait(worker, job, e) if e.kind in moves.PASSING else moves.fail(worker, job, EXPIRED))
     if isinstance(answer, Pending):
         return await moves.again(worker, job, moves.pause_ms(worker, job))

@@ -88,7 +88,9 @@ class Loop:
 
         async def claim() -> Generation | None:
             now = worker.clock.now()
-            return await generations.claim(states, worker.name, now, now + numbers.lease_ms, worker.limits())
+            return await generations.claim(
+                states, worker.name, now, now + numbers.lease_ms, worker.limits(), worker.place
+            )
 
         return Line(
             stage.state, numbers.at_once.get(stage.state, stage.at_once), worker.clock, numbers.tick_ms,

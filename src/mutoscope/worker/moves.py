@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from mutoscope.domain.generation import Failure, FailureKind, Generation, State, backoff_ms
 from mutoscope.domain.ids import Millis
@@ -91,8 +92,17 @@ async def finished(worker: Worker, job: Generation, answer: Finished, patch: Pat
     if not outputs:
         message = "The provider finished without a result. Your tokens are back; try it again."
         return await fail(worker, job, Failure(kind=FailureKind.UNUSABLE, message=message))
+    # What came with the answer is nowhere else.
+    outputs = tuple(replace(o, place=worker.place) if o.url is None else o for o in outputs)
     patch = Patch(outputs=outputs, submitted_at=patch.submitted_at)
     return await advance(worker, job, State.FETCHING, patch)
+
+
+def is_lost(worker: Worker, job: Generation, error: ProviderError) -> bool:
+    """Whether the provider no longer has a job that it may simply make again: one that nobody has settled or canceled."""
+    provider = worker.providers.get(job.pinned.provider)
+    lost = error.kind is FailureKind.EXPIRED and provider is not None and provider.repeats_free
+    return lost and not job.settled and job.cancel_requested_at is None
 
 
 async def fail(worker: Worker, job: Generation, failure: Failure) -> Generation:

@@ -6,6 +6,7 @@ from mutoscope.store.port import NOTHING, Patch
 from mutoscope.worker import moves
 from mutoscope.worker.context import Worker
 from mutoscope.worker.moves import log
+from mutoscope.worker.submit import requeue
 
 
 async def poll(worker: Worker, job: Generation) -> Generation:
@@ -15,19 +16,20 @@ async def poll(worker: Worker, job: Generation) -> Generation:
         return await moves.advance(worker, job, State.CANCELING)
     assert job.job is not None
     try:
-        provider = worker.provider_of(job)
-        answer = await provider.poll(job.job)
+        answer = await worker.provider_of(job).poll(job.job)
     except ProviderError as e:
         log.info("poll failed", generation=job.id, stage=job.state, attempt=job.attempts, why=e.kind)
         if e.kind in moves.PASSING:
             return await moves.again(worker, job, moves.pause_ms(worker, job, e))
+        if moves.is_lost(worker, job, e):
+            return await requeue(worker, job)
         return await moves.refused(worker, job, e)
     if isinstance(answer, Finished):
         return await moves.finished(worker, job, answer)
     if isinstance(answer, Canceled):
         # Stopped by itself, or by someone at the provider's; nobody here asked, so nothing is charged.
         return await moves.advance(worker, job, State.CANCELING)
-    return await _pending(worker, provider, job, answer)
+    return await _pending(worker, worker.provider_of(job), job, answer)
 
 
 async def _pending(worker: Worker, provider: Provider, job: Generation, answer: Pending) -> Generation:

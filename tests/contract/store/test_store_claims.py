@@ -8,10 +8,10 @@ import pytest
 import journey
 from cast import NOON
 from mutoscope.domain.errors import StaleFence
-from mutoscope.domain.generation import AT_PROVIDER, State
+from mutoscope.domain.generation import AT_PROVIDER, TAKEN_OVER_AFTER_MS, State
 from mutoscope.domain.ids import MINUTE
 from mutoscope.domain.people import Person
-from mutoscope.store.port import Limits, Store
+from mutoscope.store.port import Limits, Patch, Store
 
 S = State
 QUEUED = frozenset({S.QUEUED})
@@ -199,3 +199,27 @@ async def test_a_full_provider_does_not_hold_up_its_owners_other_jobs(store: Sto
     await journey.accept(store, alice, provider="local", created_at=NOON + 9)
     taken = [await store.generations.claim(QUEUED, "w", NOON, LATER, limits(fal=1)) for _ in range(3)]
     assert [job and job.pinned.provider for job in taken] == ["fal", "local", None]
+
+
+async def test_a_job_that_has_begun_is_left_to_its_place_until_it_is_late(store: Store, alice: Person) -> None:
+    job = await journey.at(store, alice, S.SUBMITTING)
+    await store.generations.advance(job.id, job.fence, S.SUBMITTING, S.RENDERING, NOON, Patch(home="here"))
+
+    async def take_at(place: str, now: int) -> str | None:
+        found = await store.generations.claim(journey.ALL, "w", now, now, journey.NO_LIMITS, place)
+        return found and found.home
+
+    late = NOON + TAKEN_OVER_AFTER_MS
+    assert await take_at("there", late - 1) is None
+    assert await take_at("here", NOON) == "here"
+    assert await take_at("", NOON) == "here"
+    assert await take_at("there", late) == "there"
+    assert await take_at("here", NOON) is None
+
+
+async def test_a_job_that_waits_in_the_queue_is_for_every_place(store: Store, alice: Person) -> None:
+    await journey.accept(store, alice, home="here")
+    claimed = await store.generations.claim(QUEUED, "w", NOON, LATER, journey.NO_LIMITS, "there")
+    assert claimed is not None
+    assert claimed.home == "there"
+    assert await store.generations.get(claimed.id) == claimed

@@ -40,6 +40,7 @@ class LocalProvider:
     name = "local"
     minimum_poll_ms = 250
     idempotent_by_reference = True
+    repeats_free = True
 
     def __init__(self, root: Path, darkroom: Darkroom, slots: int = 2, clock: Clock | None = None) -> None:
         self.root, self.slots = root, slots

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import mutoscope.store.sqlite.jobs as jobs
-from mutoscope.domain.generation import AT_PROVIDER, Generation, State
+from mutoscope.domain.generation import AT_PROVIDER, TAKEN_OVER_AFTER_MS, Generation, State
 from mutoscope.domain.ids import Millis
 from mutoscope.store.port import Limits
 
@@ -41,16 +41,22 @@ _AT_PROVIDER = ", ".join(f"'{state}'" for state in sorted(AT_PROVIDER))
 
 
 def claim(
-    c: sqlite3.Connection, states: frozenset[State], worker: str, now: Millis, lease_until: Millis, limits: Limits
+    c: sqlite3.Connection,
+    states: frozenset[State],
+    worker: str,
+    now: Millis,
+    lease_until: Millis,
+    limits: Limits,
+    place: str,
 ) -> Generation | None:
     """Take a job that is due: one that has begun before one that waits in the queue."""
-    id = _earliest(c, states - {State.QUEUED}, now)
+    id = _earliest(c, states - {State.QUEUED}, now, place)
     if id is None and State.QUEUED in states:
         id = _fairest(c, now, limits)
     row = c.execute(
-        "UPDATE generations SET fence = fence + 1, worker = ?, lease_until = ?"  # noqa: S608
+        "UPDATE generations SET fence = fence + 1, worker = ?, lease_until = ?, home = coalesce(nullif(?, ''), home)"  # noqa: S608
         f" WHERE id = ? AND live AND due_at <= ? AND lease_until <= ? RETURNING {jobs.COLUMNS}",
-        (worker, lease_until, id, now, now),
+        (worker, lease_until, place, id, now, now),
     ).fetchone()
     return jobs.from_row(row) if row else None
 
@@ -74,12 +80,12 @@ def void_leases(c: sqlite3.Connection, now: Millis) -> None:
     )
 
 
-def _earliest(c: sqlite3.Connection, states: Iterable[State], now: Millis) -> str | None:
+def _earliest(c: sqlite3.Connection, states: Iterable[State], now: Millis, place: str) -> str | None:
     found = [
         c.execute(
             "SELECT due_at, id FROM generations WHERE live AND state = ? AND due_at <= ? AND lease_until <= ?"
-            " ORDER BY due_at LIMIT 1",
-            (state, now, now),
+            " AND (? OR home IN ('', ?) OR due_at <= ?) ORDER BY due_at LIMIT 1",
+            (state, now, now, place == "", place, now - TAKEN_OVER_AFTER_MS),
         ).fetchone()
         for state in states
     ]

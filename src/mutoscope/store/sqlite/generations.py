@@ -42,9 +42,15 @@ class SqliteGenerations:
         return await self._engine.read(lambda c: _list(c, filter, before, limit))
 
     async def claim(
-        self, states: frozenset[State], worker: str, now: Millis, lease_until: Millis, limits: Limits
+        self,
+        states: frozenset[State],
+        worker: str,
+        now: Millis,
+        lease_until: Millis,
+        limits: Limits,
+        place: str = "",
     ) -> Generation | None:
-        return await self._engine.write(lambda c: claims.claim(c, states, worker, now, lease_until, limits))
+        return await self._engine.write(lambda c: claims.claim(c, states, worker, now, lease_until, limits, place))
 
     async def next_due(self, states: frozenset[State]) -> Millis | None:
         return await self._engine.read(lambda c: claims.next_due(c, states))
@@ -167,7 +173,7 @@ def _check_step(from_: State, to: State, *, terminal: bool) -> None:
 
 
 def _patched(patch: Patch) -> dict[str, Any]:
-    fields = ("due_at", "progress", "job", "outputs", "submitted_at")
+    fields = ("due_at", "progress", "job", "outputs", "submitted_at", "home")
     return {name: value for name in fields if (value := getattr(patch, name)) is not UNSET}
 
 

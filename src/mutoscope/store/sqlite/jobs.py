@@ -11,16 +11,16 @@ from mutoscope.domain.errors import NotFound, StaleFence
 from mutoscope.domain.generation import Generation, State
 from mutoscope.domain.ids import Millis
 
-COLUMNS = "document, fence, worker, due_at, lease_until"
+COLUMNS = "document, fence, worker, home, due_at, lease_until"
 
 _decoder = msgspec.json.Decoder(Generation)
 
 
-def from_row(row: tuple[str, int, str, int, int]) -> Generation:
+def from_row(row: tuple[str, int, str, str, int, int]) -> Generation:
     """The job of a row of COLUMNS."""
-    document, fence, worker, due_at, lease_until = row
+    document, fence, worker, home, due_at, lease_until = row
     return structs.replace(
-        _decoder.decode(document), fence=fence, worker=worker, due_at=due_at, lease_until=lease_until
+        _decoder.decode(document), fence=fence, worker=worker, home=home, due_at=due_at, lease_until=lease_until
     )
 
 
@@ -88,6 +88,7 @@ def _columns(generation: Generation) -> dict[str, Any]:
         "model": generation.pinned.model,
         "fence": generation.fence,
         "worker": generation.worker,
+        "home": generation.home,
         "due_at": generation.due_at,
         "lease_until": generation.lease_until,
         "created_at": generation.created_at,

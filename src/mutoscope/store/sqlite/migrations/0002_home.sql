@@ -1,0 +1,3 @@
+-- The place that worked on a job last.
+
+ALTER TABLE generations ADD COLUMN home TEXT NOT NULL DEFAULT '';
