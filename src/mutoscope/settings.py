@@ -21,7 +21,7 @@ from mutoscope.domain.media import Visibility
 PREFIX = "MUTOSCOPE_"
 INHERITED = {
     "STABILITY_API_KEY", "JWT_SECRET", "MONGODB_URI",
-    "AWS_S3_BUCKET", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    "AWS_S3_BUCKET", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
 }  # fmt: skip
 TESTS = PREFIX + "TEST_"
 """Variables that begin so belong to the test suite."""
@@ -149,10 +149,26 @@ class Settings(BaseSettings):
     stability_api_key: SecretStr | None = Field(
         None, description="The key for Stability AI. That provider is not in this version."
     )
-    aws_s3_bucket: str | None = Field(None, description="The S3 bucket for media. S3 is not in this version.")
-    aws_region: str | None = Field(None, description="The region of the S3 bucket.")
-    aws_access_key_id: str | None = Field(None, description="The name of the key for the S3 bucket.")
+    aws_s3_bucket: str | None = Field(
+        None,
+        min_length=3,
+        max_length=63,
+        description="The S3 bucket to keep media in; unset, they are kept in the data folder.",
+    )
+    aws_region: str = Field("us-east-1", min_length=1, description="The region of the S3 bucket.")
+    aws_access_key_id: str | None = Field(
+        None,
+        description="The key for the S3 bucket. Unset, the usual chain finds one: web identity, container, instance.",
+    )
     aws_secret_access_key: SecretStr | None = Field(None, description="The secret half of the key for the S3 bucket.")
+    aws_session_token: SecretStr | None = Field(None, description="What comes with a key for the S3 bucket that ends.")
+    aws_endpoint_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="The address of another S3 server than Amazon's, such as `https://s3.example.org`."
+    )
+    delivery: Literal["studio", "bucket"] | None = Field(
+        None,
+        description="Where people's browsers get media: through the `studio`, or by short signed addresses of the `bucket`, which they have to reach then; unset, the bucket where there is one.",
+    )
     mongodb_uri: SecretStr | None = Field(
         None, description="The MongoDB to keep records in. MongoDB is not in this version."
     )
@@ -181,10 +197,6 @@ class Settings(BaseSettings):
         if self.mongodb_uri is not None:
             found.append(
                 "This version keeps its records in a file in the data folder and not in MongoDB: unset MONGODB_URI."
-            )
-        if self.aws_s3_bucket is not None:
-            found.append(
-                "This version keeps media in the data folder and not in S3: unset AWS_S3_BUCKET and the AWS keys."
             )
         return found
 
@@ -291,6 +303,12 @@ def _halves(values: Mapping[str, Any]) -> list[str]:
         sentences.append("AWS_ACCESS_KEY_ID is missing: AWS_SECRET_ACCESS_KEY is set, and a key has two halves.")
     if (key or secret) and not bucket:
         sentences.append("AWS_S3_BUCKET is missing: keys are set, but not for which bucket. Set it, or unset the keys.")
+    if values.get("aws_endpoint_url") and not bucket:
+        sentences.append(
+            "AWS_S3_BUCKET is missing: AWS_ENDPOINT_URL is set, but not which bucket there. Set it, or unset the address."
+        )
+    if values.get("delivery") == "bucket" and not bucket:
+        sentences.append("AWS_S3_BUCKET is missing: MUTOSCOPE_DELIVERY is bucket. Set it, or unset MUTOSCOPE_DELIVERY.")
     return sentences
 
 

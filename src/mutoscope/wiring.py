@@ -13,12 +13,14 @@ from msgspec import structs
 
 from mutoscope import __version__
 from mutoscope.blobs.folder import FolderBlobs
+from mutoscope.blobs.port import Blobs, BlobsUnavailable
+from mutoscope.blobs.s3 import S3Place, open_s3
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import MediaLimits
 from mutoscope.domain.catalogue import SEED_MAX
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
-from mutoscope.domain.ids import HOUR, SECOND, Ids, SystemClock
+from mutoscope.domain.ids import HOUR, SECOND, Clock, Ids, SystemClock
 from mutoscope.providers.catalogue import Catalogue, load_catalogue
 from mutoscope.providers.local import LocalProvider
 from mutoscope.providers.port import Provider
@@ -29,6 +31,7 @@ from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.studio import Studio
@@ -96,7 +99,7 @@ async def _put_together(
         worker = Worker(
             name=f"{socket.gethostname()}:{os.getpid()}",
             store=store,
-            blobs=FolderBlobs(data / MEDIA),
+            blobs=_blobs(settings, data, clock),
             darkroom=darkroom,
             spool=Spool(data / SPOOL),
             providers=chosen,
@@ -110,7 +113,10 @@ async def _put_together(
         loop = Loop(worker)
         studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
         token = settings.metrics_token
-        app = create_app(studio, token.get_secret_value() if token else None)
+        place = s3_place(settings) if studio.policy.from_bucket else None
+        app = create_app(
+            studio, token.get_secret_value() if token else None, media_address=place.address if place else None
+        )
         backup = Backup(store, worker.blobs, data, LAYOUT, __version__)
         return Running(studio=studio, app=app, worker=loop, backup=backup, parts=parts.pop_all())
 
@@ -126,6 +132,7 @@ def _studio(
     policy = _policy(settings)
     store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
+    addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     return Studio(
         accounts=Accounts(store, ids, clock, keys.jwt, policy),
         generate=Generate(
@@ -135,7 +142,8 @@ def _studio(
         outcomes=Outcomes(store, clock, loop.wake),
         gallery=Gallery(store, clock, policy),
         tokens=Tokens(store, clock),
-        addresses=Addresses(keys.signing, clock, policy.address_window_ms),
+        addresses=addresses,
+        links=Links(addresses, worker.blobs, policy, base_url),
         categories=categories,
         events=store.events,
         stats=store.stats,
@@ -147,6 +155,26 @@ def _studio(
         policy=policy,
         base_url=base_url,
     )  # fmt: skip
+
+
+def _blobs(settings: Settings, data: Path, clock: Clock) -> Blobs:
+    place = s3_place(settings)
+    return FolderBlobs(data / MEDIA) if place is None else open_s3(place, clock)
+
+
+def s3_place(settings: Settings) -> S3Place | None:
+    """The bucket that the settings name; None where media are kept in the data folder."""
+    if settings.aws_s3_bucket is None:
+        return None
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return S3Place(
+        bucket=settings.aws_s3_bucket,
+        region=settings.aws_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        session_token=token.get_secret_value() if token else None,
+        endpoint=settings.aws_endpoint_url,
+    )
 
 
 def _numbers(settings: Settings, numbers: Numbers) -> Numbers:
@@ -162,6 +190,7 @@ def _policy(settings: Settings) -> Policy:
         sign_up_grant=settings.grant_at_sign_up(costs_money=False),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
+        from_bucket=settings.delivery != "studio" and settings.aws_s3_bucket is not None,
         unknown_release_ms=settings.unknown_release_hours * HOUR,
     )
 
@@ -190,7 +219,7 @@ def _in_words() -> Generator[None]:
     """Whatever keeps a part from being opened, as CannotOpen."""
     try:
         yield
-    except (StoreUnavailable, Invalid, OSError) as e:
+    except (StoreUnavailable, BlobsUnavailable, Invalid, OSError) as e:
         raise CannotOpen(str(e)) from e
 
 

@@ -83,7 +83,7 @@ def test_the_doctor_looks_at_every_part(data: Path) -> None:
     findings = mutoscope(data, "doctor", "--json")
     parts = {finding["part"]: finding["good"] for finding in json.loads(findings.out)}
     assert next(iter(parts)) == "settings"
-    assert {"database", "ledger", "media folder", "models", "jail", "disk", "clock"} <= set(parts)
+    assert {"database", "ledger", "media", "models", "jail", "disk", "clock"} <= set(parts)
     assert findings.code == (0 if all(parts.values()) else 1)
     ledger = mutoscope(data, "doctor", "--ledger", "--json").json
     assert [(finding["part"], finding["good"]) for finding in ledger] == [("ledger", True)]

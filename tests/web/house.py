@@ -27,6 +27,7 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.studio import Studio
@@ -75,6 +76,7 @@ class House:
     def _studio(self, darkroom: Darkroom, policy: Policy) -> Studio:
         store, clock = self.store, self.clock
         catalogue, categories = load_catalogue(None, ["local"]), load_categories(None)
+        addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
         return Studio(
             accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
             generate=Generate(
@@ -83,7 +85,8 @@ class House:
             outcomes=Outcomes(store, clock, lambda: None),
             gallery=Gallery(store, clock, policy),
             tokens=Tokens(store, clock),
-            addresses=Addresses([b"a signing key of the tests"], clock, WINDOW_MS),
+            addresses=addresses,
+            links=Links(addresses, self.blobs, policy, BASE),
             categories=categories,
             events=store.events,
             stats=store.stats,

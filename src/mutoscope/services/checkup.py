@@ -74,8 +74,8 @@ async def _blobs(studio: Studio) -> Finding:
     try:
         await studio.blobs.check()
     except BlobsUnavailable as e:
-        return Finding(part="media folder", good=False, says=str(e), remedy="Free some space or mend the permissions.")
-    return Finding(part="media folder", good=True, says="an object was written, read back and removed")
+        return Finding(part="media", good=False, says=str(e), remedy="Mend what is said; jobs wait until then.")
+    return Finding(part="media", good=True, says="an object was written, read back and removed")
 
 
 def _disk(data: Path) -> Finding:

@@ -17,5 +17,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     sign_up_grant: int
     address_window_ms: Millis
     upload_limits: MediaLimits
+    from_bucket: bool = False
+    """Whether browsers get media by signed addresses of the bucket instead of through the studio."""
     unknown_release_ms: Millis
     """How long a job of unknown outcome holds its tokens."""

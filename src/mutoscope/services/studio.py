@@ -9,6 +9,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.tokens import Tokens
@@ -25,6 +26,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     gallery: Gallery
     tokens: Tokens
     addresses: Addresses
+    links: Links
     categories: Categories
     events: Events
     stats: Stats

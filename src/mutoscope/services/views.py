@@ -15,8 +15,7 @@ from mutoscope.domain.media import (
     Variant,
     Visibility,
 )
-from mutoscope.domain.rights import Viewer, allowed, sees_withheld
-from mutoscope.services.addresses import Addresses
+from mutoscope.domain.rights import Viewer, sees_withheld
 
 
 def moment(at: Millis | None) -> str | None:
@@ -79,23 +78,18 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
-def item_view(viewer: Viewer, item: Media, uploader: str, addresses: Addresses, base_url: str) -> ItemView:
+def item_view(viewer: Viewer, item: Media, uploader: str, urls: dict[str, str], base_url: str) -> ItemView:
     """The view of an item that the viewer may know of (`rights.authorize` with variant None was passed before)."""
     whole = sees_withheld(viewer, item)
     mine = viewer.person_id is not None and viewer.person_id == item.owner_id
-    urls = {
-        variant.value: base_url + addresses.path(item, variant)
-        for variant in item.files
-        if allowed(viewer, item, variant)
-    }
-    own = item.prompt_words if not whole else frozenset[str]()
+    own = _withheld(viewer, item)
     return ItemView(
         id=item.id,
         kind=item.facts.kind,
         url=urls.get(Variant.MASTER),
         page=f"{base_url}/m/{item.id}",
         urls=urls,
-        title=item.title if "title" not in own else f"Locked {'picture' if item.facts.kind is Kind.IMAGE else 'film'}",
+        title=shown_title(viewer, item),
         description=item.description if "description" not in own else "",
         prompt=item.prompt if whole else None,
         negative_prompt=item.negative_prompt if whole else None,
@@ -135,6 +129,17 @@ def item_view(viewer: Viewer, item: Media, uploader: str, addresses: Addresses, 
         trashed_at=moment(item.trashed_at),
         version=item.version,
     )
+
+
+def shown_title(viewer: Viewer, item: Media) -> str:
+    """The title as this viewer may see it: that of a locked item may be made of the prompt."""
+    if "title" not in _withheld(viewer, item):
+        return item.title
+    return f"Locked {'picture' if item.facts.kind is Kind.IMAGE else 'film'}"
+
+
+def _withheld(viewer: Viewer, item: Media) -> frozenset[str]:
+    return frozenset() if sees_withheld(viewer, item) else item.prompt_words
 
 
 class FailureView(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from mutoscope.web.api import api_router
 from mutoscope.web.bodies import JSON_BYTES
 from mutoscope.web.delivery import deliver
 from mutoscope.web.events import HEARTBEAT_S, Streams, events
-from mutoscope.web.front import Front
+from mutoscope.web.front import Front, guards_for
 from mutoscope.web.health import Metrics, Trial
 from mutoscope.web.incoming import Incoming
 from mutoscope.web.pages import page_routes
@@ -21,12 +21,17 @@ from mutoscope.web.security import Authentication, allowed_hosts
 
 
 def create_app(
-    studio: Studio, metrics_token: str | None = None, hosts: Sequence[str] = (), heartbeat_s: float = HEARTBEAT_S
+    studio: Studio,
+    metrics_token: str | None = None,
+    hosts: Sequence[str] = (),
+    heartbeat_s: float = HEARTBEAT_S,
+    media_address: str | None = None,
 ) -> Litestar:
     """The application for one studio. Whoever calls starts and stops the studio.
 
     ``metrics_token``: what a scraper must send; without it only this machine gets figures.
     ``hosts``: further names under which the studio is reached, beside that of its base address.
+    ``media_address``: where else than here pictures and films come from, such as a bucket's address.
     ``app.state.streams.close()`` ends the event streams; without that a server waits for them when it stops.
     """
     metrics = Metrics()
@@ -50,5 +55,7 @@ def create_app(
         logging_config=None,
         openapi_config=None,
     )
-    app.asgi_handler = Front(app.asgi_handler, allowed_hosts(studio.base_url, tuple(hosts)), metrics.observe)
+    app.asgi_handler = Front(
+        app.asgi_handler, allowed_hosts(studio.base_url, tuple(hosts)), metrics.observe, guards_for(media_address)
+    )
     return app

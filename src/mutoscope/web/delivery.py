@@ -18,7 +18,7 @@ from mutoscope.domain.errors import NotFound
 from mutoscope.domain.media import EXTENSIONS, Media, StoredFile, Variant
 from mutoscope.domain.rights import Viewer
 from mutoscope.services.studio import Studio
-from mutoscope.services.views import item_view
+from mutoscope.services.views import shown_title
 from mutoscope.web.ranges import Unsatisfiable, byte_range, etag_matches
 from mutoscope.web.security import Asked, studio_of, viewer_of
 from mutoscope.web.streaming import ByteStream
@@ -40,9 +40,12 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
     headers = _common(request, studio, viewer, etag)
     if etag_matches(request.headers.get("if-none-match"), etag):
         return ByteStream(304, headers, None)
+    # A download gets the item's title as its name, which only the studio can give it.
+    if request.query_params.get("download") != "1" and (there := await studio.links.in_bucket(file)) is not None:
+        return ByteStream(302, headers | {"Location": there, "Content-Length": "0"}, None)
     headers |= {
         "Content-Type": file.mime_type,
-        "Content-Disposition": await _disposition(request, studio, viewer, item, asked, file),
+        "Content-Disposition": _disposition(request, viewer, item, asked, file),
     }
     if_range = request.headers.get("if-range")
     wanted = request.headers.get("range") if if_range is None or etag_matches(if_range, etag, weak=False) else None
@@ -103,12 +106,8 @@ def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[s
     }
 
 
-async def _disposition(
-    request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant, file: StoredFile
-) -> str:
-    # The title as this viewer may see it: that of a locked item may be made of the prompt.
-    uploader = await studio.gallery.name_of(item.owner_id)
-    title = item_view(viewer, item, uploader, studio.addresses, studio.base_url).title
+def _disposition(request: Asked, viewer: Viewer, item: Media, variant: Variant, file: StoredFile) -> str:
+    title = shown_title(viewer, item)
     stem = title if variant is Variant.MASTER else f"{title} {variant}"
     plain, encoded = file_name(stem, EXTENSIONS.get(file.mime_type, "bin"))
     how = "attachment" if request.query_params.get("download") == "1" else "inline"

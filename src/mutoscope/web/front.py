@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -20,8 +21,8 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
 )
-GUARDS: tuple[tuple[bytes, bytes], ...] = (
-    (b"content-security-policy", CSP.encode()),
+Guards = tuple[tuple[bytes, bytes], ...]
+GUARDS: Guards = (
     (b"x-content-type-options", b"nosniff"),
     # Not no-referrer: with that, browsers send `Origin: null` with our own forms.
     (b"referrer-policy", b"same-origin"),
@@ -31,6 +32,16 @@ GUARDS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"private, no-store"),
 )
 """Set on every answer that does not set its own."""
+
+
+def guards_for(media_address: str | None) -> Guards:
+    """The guards of a studio whose pictures and films may come from that address too."""
+    origin = " {0.scheme}://{0.netloc}".format(urlsplit(media_address)) if media_address else ""
+    policy = CSP.replace("img-src 'self'", f"img-src 'self'{origin}").replace(
+        "media-src 'self'", f"media-src 'self'{origin}"
+    )
+    return ((b"content-security-policy", policy.encode()), *GUARDS)
+
 
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Asked for by machines that know an address and no name; they tell nothing."""
@@ -48,15 +59,15 @@ Observe = Callable[[str, str, int, float], None]
 class Front:
     """Wraps the application; see the module."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], observe: Observe) -> None:
-        self._app, self._hosts, self._observe = app, hosts, observe
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], observe: Observe, guards: Guards | None = None) -> None:
+        self._app, self._hosts, self._observe, self._guards = app, hosts, observe, guards or guards_for(None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, receive, send)
+        answer = _Answer(scope, receive, send, self._guards)
         began = time.perf_counter()
         head = scope["method"] == "HEAD" and not scope["path"].startswith(OWN_HEAD)
         scope = HTTPScope(**{**scope, "method": "GET"}) if head else scope
@@ -84,9 +95,9 @@ class Front:
 class _Answer:
     """One answer on its way out."""
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, guards: "Guards") -> None:
         headers = dict(scope["headers"])
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._guards = receive, send, guards
         self._unread = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         self._waits_to_be_asked = b"expect" in headers
         self.status = 0
@@ -103,7 +114,7 @@ class _Answer:
             self.status = message["status"]
             headers = list(message.get("headers", []))
             given = {name.lower() for name, _ in headers}
-            headers += [guard for guard in GUARDS if guard[0] not in given]
+            headers += [guard for guard in self._guards if guard[0] not in given]
             if self._unread:
                 headers.append((b"connection", b"close"))
             message["headers"] = headers

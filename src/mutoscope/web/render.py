@@ -28,7 +28,7 @@ class GenerationPage(msgspec.Struct, frozen=True, kw_only=True):
 async def render_item(studio: Studio, viewer: Viewer, item: Media) -> ItemView:
     """An item that the viewer may know of."""
     uploader = await studio.gallery.name_of(item.owner_id)
-    return item_view(viewer, item, uploader, studio.addresses, studio.base_url)
+    return item_view(viewer, item, uploader, await studio.links.of(viewer, item), studio.base_url)
 
 
 async def render_items(studio: Studio, viewer: Viewer, found: Sequence[Media]) -> list[ItemView]:

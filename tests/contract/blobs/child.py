@@ -5,6 +5,8 @@ import resource
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))  # where the servers of the tests are
+
 from backends import BACKENDS
 
 from mutoscope.blobs.port import CHUNK_BYTES, Blobs
