@@ -25,14 +25,14 @@ CEPH = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph")
 class S3Server:
     """A server that runs: ``endpoint`` is its address."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
+    def __init__(self, name: str, folder: Path, port: int | None = None) -> None:
+        self.name, self.folder, self._port = name, folder, port
         folder.mkdir(parents=True, exist_ok=True)
         self._processes: list[subprocess.Popen[bytes]] = []
         {"ministack": self._ministack, "radosgw": self._radosgw}[name]()
 
     def _ministack(self) -> None:
-        port = free_port()
+        port = self._port or free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": str(self.folder)}
         program = Path(sys.executable).parent / "ministack"
