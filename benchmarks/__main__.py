@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-NAMES = ("accepting", "gallery", "memory", "arrival", "start")
+NAMES = ("accepting", "gallery", "memory", "arrival", "start", "storing")
 
 
 def main() -> None:

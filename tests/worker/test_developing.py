@@ -173,6 +173,9 @@ class DownBlobs:
     async def presign(self, key: str, seconds: int) -> str | None:
         return None
 
+    async def sweep(self) -> int:
+        return await self._real.sweep()
+
     async def check(self) -> None:
         await self._real.check()
 

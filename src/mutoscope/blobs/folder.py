@@ -89,6 +89,10 @@ class FolderBlobs:
         """None: a folder has no addresses."""
         return None
 
+    async def sweep(self) -> int:
+        """Remove what a crash left unfinished, as each start does."""
+        return await asyncio.to_thread(self._sweep)
+
     async def check(self) -> None:
         """Store, read back and remove a few bytes. Raises BlobsUnavailable."""
         await asyncio.to_thread(self._check)
@@ -195,13 +199,16 @@ class FolderBlobs:
         if not same:
             raise BlobsUnavailable("The media folder gives back other bytes than were written: check the disk.")
 
-    def _sweep(self) -> None:
-        """Remove what a crash left unfinished. What cannot be removed now is left for the next start."""
+    def _sweep(self) -> int:
+        """Remove what a crash left unfinished; how many. What cannot be removed now is left for the next time."""
+        swept = 0
         with suppress(OSError), self._folders(INCOMING) as way, os.scandir(way[-1]) as entries:
             for entry in entries:
                 with suppress(OSError):
                     if entry.stat(follow_symlinks=False).st_mtime < time.time() - STALE_S:
                         os.unlink(entry.name, dir_fd=way[-1])
+                        swept += 1
+        return swept
 
 
 def _ours(key: str) -> str:

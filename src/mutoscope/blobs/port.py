@@ -58,6 +58,13 @@ class Blobs(Protocol):
         """An address that opens the object for that long without us; None where the store has no such thing."""
         ...
 
+    async def sweep(self) -> int:
+        """Clear away what stores that were cut short left where nobody sees it, once it is a day old; how many.
+
+        Raises BlobsUnavailable.
+        """
+        ...
+
     async def check(self) -> None:
         """Write, read back and remove a small object. Raises BlobsUnavailable with a sentence that says what to do."""
         ...

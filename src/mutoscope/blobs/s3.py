@@ -28,8 +28,12 @@ from mutoscope.domain.media import Kind, Variant, is_key, key_for
 PART_BYTES = 5 * 1024 * 1024
 """The smallest part that S3 takes; two are in memory for each file that is being stored."""
 PARTS_AT_ONCE = 2
+PUTS_AT_ONCE = 3
+"""How many files are stored at once; the others wait, so that memory stays what it is."""
 PATIENCE = timedelta(seconds=30)
 """How long a request is tried again while the bucket does not answer or says that it is busy."""
+UNFINISHED_MS: Millis = DAY
+"""From what age on an upload without an end is given up."""
 LISTED = 500
 ROOTS = ("images/", "sources/", "videos/")
 _PREFIX = re.compile(r"(?:images|sources|videos)/(?:[a-z0-9_-][a-z0-9._-]*/)*[a-z0-9._-]*")
@@ -97,8 +101,9 @@ class S3Blobs:
 
     def __init__(self, place: S3Place, clock: Clock) -> None:
         self.place, self._clock = place, clock
-        self._store = _open(place)
+        self.store = _open(place)
         self._signer = place.signer
+        self._turns = asyncio.Semaphore(PUTS_AT_ONCE)
         self._signed = lru_cache(8_192)(self._sign)
         self._chained: dict[tuple[str, int, int], str] = {}
 
@@ -111,17 +116,18 @@ class S3Blobs:
             "Content-Disposition": f'inline; filename="{name}"',
             "mutoscope": key.rpartition("/")[0].rpartition("/")[2] or name,
         }
-        with self._in_words("put"):
-            await obstore.put_async(
-                self._store, key, source, attributes=cast(Any, attributes),
-                use_multipart=size_bytes > PART_BYTES, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE,
-            )  # fmt: skip
+        async with self._turns:
+            with self._in_words("put"):
+                await obstore.put_async(
+                    self.store, key, source, attributes=cast(Any, attributes),
+                    use_multipart=size_bytes > PART_BYTES, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE,
+                )  # fmt: skip
 
     async def head(self, key: str) -> BlobInfo:
         """Size and time, by one request."""
         try:
             with self._in_words("read"):
-                return _info(await obstore.head_async(self._store, _ours(key)))
+                return _info(await obstore.head_async(self.store, _ours(key)))
         except FileNotFoundError:
             raise BlobMissing(key) from None
 
@@ -142,7 +148,7 @@ class S3Blobs:
                 asked: Any = (
                     None if start == 0 and end is None else {"range": (start, end) if end else {"offset": start}}
                 )
-                result = await obstore.get_async(self._store, key, options=asked)
+                result = await obstore.get_async(self.store, key, options=asked)
                 left = result.range[1] - result.range[0]
                 async for block in result.stream(min_chunk_size=CHUNK_BYTES):
                     left -= len(block)
@@ -157,13 +163,13 @@ class S3Blobs:
     async def delete(self, key: str) -> None:
         """Remove."""
         with self._in_words("delete"), suppress(FileNotFoundError):
-            await obstore.delete_async(self._store, _ours(key))
+            await obstore.delete_async(self.store, _ours(key))
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """What is ours, in the order in which S3 lists: that of the keys."""
         for folder in _folders(prefix):
             with self._in_words("list"):
-                async for batch in obstore.list(self._store, folder, chunk_size=LISTED):
+                async for batch in obstore.list(self.store, folder, chunk_size=LISTED):
                     for meta in batch:
                         if meta["path"].startswith(prefix) and is_key(meta["path"]):
                             yield _info(meta)
@@ -189,14 +195,14 @@ class S3Blobs:
             if any(of != window for _, each, of in self._chained if each == seconds) or len(self._chained) > 8_192:
                 self._chained.clear()
             with self._in_words("read"):
-                self._chained[known] = await obstore.sign_async(self._store, "GET", key, timedelta(seconds=2 * seconds))
+                self._chained[known] = await obstore.sign_async(self.store, "GET", key, timedelta(seconds=2 * seconds))
         return self._chained[known]
 
     async def check(self) -> None:
         """Store, read back, open by a signed address and remove a small object. Raises BlobsUnavailable."""
         key = key_for(Kind.IMAGE, Ids(self._clock).new("med"), Variant.MASTER, "image/png")
         with self._in_words("put"):
-            await obstore.put_async(self._store, key, b"mutoscope", attributes=cast(Any, {"mutoscope": "check"}))
+            await obstore.put_async(self.store, key, b"mutoscope", attributes=cast(Any, {"mutoscope": "check"}))
         try:
             if b"".join([chunk async for chunk in self.read(key)]) != b"mutoscope":
                 raise BlobsUnavailable("The bucket does not give back what was stored in it.")
@@ -215,7 +221,7 @@ class S3Blobs:
         if answer.status_code != 200:
             raise BlobsUnavailable(_sentence(answer.text, "read by a signed address"))
 
-    async def sweep_multiparts(self, older_than: Millis = DAY) -> int:
+    async def sweep(self) -> int:
         """Give up parts of ours that a crash left without an end, which nobody sees and everybody pays for; how many.
 
         Nothing is done with keys that the chain finds: a lifecycle rule of the bucket does it there.
@@ -225,7 +231,7 @@ class S3Blobs:
         swept = 0
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE.seconds) as http:
             for key, upload, begun in await self._unfinished(http, self._signer):
-                if is_key(key) and begun < self._clock.now() - older_than:
+                if is_key(key) and begun < self._clock.now() - UNFINISHED_MS:
                     query = {"uploadId": upload}
                     url = self._signer.sign(f"{self.place.address}/{key}", self._clock.now(), 300, "DELETE", query)
                     swept += (await http.delete(url)).is_success

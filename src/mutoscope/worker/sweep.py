@@ -46,6 +46,8 @@ async def sweep_once(worker: Worker) -> None:
 
 async def audit_objects(worker: Worker) -> None:
     """Remove old objects whose record does not exist. A job that failed keeps its source: it may be tried again."""
+    if unfinished := await worker.blobs.sweep():
+        log.info("swept", unfinished=unfinished)
     known: tuple[str, bool] = ("", True)
     for prefix in PREFIXES:
         async for info in worker.blobs.list(prefix):

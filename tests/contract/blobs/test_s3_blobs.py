@@ -105,7 +105,7 @@ async def test_what_others_keep_in_the_bucket_is_not_touched_and_not_shown(
     blobs = at(place)
     theirs = ["index.html", "images/logo.png", "images/med_1/master.png", "videos/2024/old.mp4", "sources/readme.md"]
     for name in theirs:
-        await obstore.put_async(blobs._store, name, b"theirs")
+        await obstore.put_async(blobs.store, name, b"theirs")
     await store(blobs, key, b"film", tmp_path)
     assert [info.key async for info in blobs.list("")] == [key]
     assert [info.key async for info in blobs.list("images/")] == []
@@ -113,27 +113,28 @@ async def test_what_others_keep_in_the_bucket_is_not_touched_and_not_shown(
         with pytest.raises(ValueError, match="not a key of ours"):
             await blobs.delete(name)
     await blobs.delete(key)
-    left = {meta["path"] for batch in obstore.list(blobs._store) for meta in batch}
+    left = {meta["path"] for batch in obstore.list(blobs.store) for meta in batch}
     assert left == set(theirs)
 
 
 async def test_an_object_says_whose_it_is(place: S3Place, key: str, tmp_path: Path) -> None:
     blobs = at(place)
     await store(blobs, key, b"film", tmp_path)
-    attributes = (await obstore.get_async(blobs._store, key)).attributes
+    attributes = (await obstore.get_async(blobs.store, key)).attributes
     assert attributes["mutoscope"] == key.split("/")[1]
 
 
 async def test_parts_that_a_crash_left_are_given_up_once_they_are_old_and_those_of_others_stay(
-    place: S3Place, key: str
+    place: S3Place, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert place.signer is not None
+    monkeypatch.setattr("mutoscope.blobs.s3.UNFINISHED_MS", HOUR // 2)
     async with httpx2.AsyncClient(trust_env=False) as http:
         for name in (key, "backups/theirs.tar"):
             url = place.signer.sign(f"{place.address}/{name}", SystemClock().now(), 60, "POST", {"uploads": ""})
             assert (await http.post(url)).status_code == 200
-        assert await at(place).sweep_multiparts() == 0
-        assert await at(place, Later(HOUR)).sweep_multiparts(HOUR // 2) == 1
+        assert await at(place).sweep() == 0
+        assert await at(place, Later(HOUR)).sweep() == 1
         left = await http.get(place.signer.sign(place.address, SystemClock().now(), 60, query={"uploads": ""}))
     assert key not in left.text
     assert "backups/theirs.tar" in left.text
