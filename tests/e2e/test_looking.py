@@ -217,7 +217,7 @@ def test_without_scripts_the_gallery_is_read_and_an_item_is_seen(open_page: Open
     assert box["width"] / box["height"] == pytest.approx(16 / 9, rel=0.02)
     page.locator(f"#{item} a").click()
     expect(page.get_by_role("heading", name="A zeppelin at anchor")).to_be_visible()
-    expect(page.get_by_role("link", name="Download")).to_have_attribute("href", f"/media/{item}/master")
+    expect(page.get_by_role("link", name="Download")).to_have_attribute("href", f"/media/{item}/master?download=1")
 
 
 def test_the_placeholder_is_the_picture_in_rough(open_page: Open) -> None:
