@@ -162,6 +162,15 @@ def _blobs(settings: Settings, data: Path, clock: Clock) -> Blobs:
     return FolderBlobs(data / MEDIA) if place is None else open_s3(place, clock)
 
 
+def open_places(settings: Settings) -> Mapping[str, Blobs | None]:
+    """Both places that a library can be in, to move it; the bucket is None where none is named. Raises CannotOpen."""
+    place = s3_place(settings)
+    return {
+        "folder": FolderBlobs(_data_folder(settings) / MEDIA),
+        "bucket": None if place is None else open_s3(place, SystemClock()),
+    }
+
+
 def s3_place(settings: Settings) -> S3Place | None:
     """The bucket that the settings name; None where media are kept in the data folder."""
     if settings.aws_s3_bucket is None:

@@ -28,10 +28,10 @@ class Failed(Exception):
 
 
 class Client:
-    """Requests to a studio, as its operator or as one person."""
+    """Requests to a studio, as its operator or as one person. ``runs``: whether it runs, and was not opened for this."""
 
-    def __init__(self, http: httpx2.AsyncClient) -> None:
-        self._http = http
+    def __init__(self, http: httpx2.AsyncClient, runs: bool) -> None:
+        self._http, self.runs = http, runs
 
     async def get(self, path: str, **params: Any) -> Any:
         """A JSON answer. Raises Failed."""
@@ -87,7 +87,7 @@ async def studio_client(settings: Settings, work: bool = False) -> AsyncGenerato
         with short_path(path) as name:
             async with _http(httpx2.AsyncHTTPTransport(uds=name), "http://localhost") as http:
                 if await _answers(http):
-                    yield Client(http)
+                    yield Client(http, runs=True)
                     return
     running = await open_studio(settings, address(settings, settings.port))
     try:
@@ -95,7 +95,7 @@ async def studio_client(settings: Settings, work: bool = False) -> AsyncGenerato
             running.worker.start()
         app = create_operator_app(running.studio, running.backup, running.app)
         async with _http(httpx2.ASGITransport(app=app), running.studio.base_url) as http:  # pyright: ignore[reportArgumentType]  # ASGI under another name
-            yield Client(http)
+            yield Client(http, runs=False)
     finally:
         await running.close()
 

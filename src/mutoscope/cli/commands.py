@@ -19,6 +19,7 @@ from mutoscope.cli.outcomes import jobs
 from mutoscope.cli.saving import back_up, describe_backup, look_at
 from mutoscope.cli.serving import serve as run_server
 from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, REFUSED, Group, Shell
+from mutoscope.cli.storage import storage
 from mutoscope.settings import Settings
 from mutoscope.wiring import Running
 
@@ -255,3 +256,4 @@ def version(shell: Shell) -> None:
 
 
 main.add_command(jobs)
+main.add_command(storage)

@@ -22,7 +22,9 @@ from mutoscope.domain.people import Person, Role
 from mutoscope.services import checkup
 from mutoscope.services.backup import Backup
 from mutoscope.services.checkup import Finding
+from mutoscope.services.moving import RecordedPage, recorded
 from mutoscope.services.studio import Studio
+from mutoscope.store.port import Totals
 from mutoscope.web.incoming import Incoming
 from mutoscope.web.problems import exception_handlers, problem_of, refused_from
 from mutoscope.web.streaming import ByteStream
@@ -120,6 +122,20 @@ async def examine(state: State, only_ledger: FromQuery[bool] = False) -> list[Fi
     return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
+@get("/totals")
+async def count(state: State) -> Totals:
+    """Counts over everything."""
+    studio: Studio = state.studio
+    return await studio.stats.totals()
+
+
+@get("/records")
+async def list_records(state: State, cursor: FromQuery[str | None] = None) -> RecordedPage:
+    """The objects that records name, a page at a time."""
+    studio: Studio = state.studio
+    return await recorded(studio.store, cursor)
+
+
 @post("/backups", status_code=200)
 async def back_up(data: JSONBody[NewBackup], state: State) -> ASGIApp:
     """Copy everything to a folder. The answer is lines of JSON: ``bytes`` and ``of`` while it goes on; at the end the
@@ -158,7 +174,7 @@ def _line(content: Any) -> bytes:
 def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIApp:
     """The application behind the operator's socket: these routes, and the whole REST interface beside them."""
     own = Litestar(
-        [about, make_person, issue_token, sign_in_link, give_tokens, examine, back_up],
+        [about, make_person, issue_token, sign_in_link, give_tokens, examine, count, list_records, back_up],
         path=PREFIX,
         request_class=Incoming,
         state=State({"studio": studio, "backup": backup}),
