@@ -30,25 +30,21 @@ def files(data: Path) -> set[str]:
     return {path.name for path in (data / "media").rglob("*.*") if path.is_file()}
 
 
-def test_a_library_moves_to_the_bucket_and_back(
-    tmp_path: Path, bucket: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_moves_to_the_bucket_and_back(tmp_path: Path, bucket: dict[str, str]) -> None:
     data = tmp_path / "data"
     assert mutoscope(data, "user", "create", "alice", "--role", "admin").code == 0
     assert mutoscope(data, "tokens", "grant", "alice", "100").code == 0
     made = mutoscope(data, "generate", "A lamp", "--model", "local/still", "--json").json
     before = files(data)
     assert before
-    for name, value in bucket.items():
-        monkeypatch.setenv(name, value)
     command = [sys.executable, "-c", "from mutoscope.cli import main; main()", "--data", str(data)]
-    with subprocess.Popen([*command, "storage", "move", "folder", "bucket"], env=os.environ) as killed:
+    with subprocess.Popen([*command, "storage", "move", "folder", "bucket"], env=os.environ | bucket) as killed:
         killed.send_signal(signal.SIGKILL)
-    moved = mutoscope(data, "storage", "move", "folder", "bucket", "--delete-source", "--json").json
+    moved = mutoscope(data, "storage", "move", "folder", "bucket", "--delete-source", "--json", environ=bucket).json
     assert (moved["missing"], moved["wrong"], moved["deleted"]) == (0, 0, len(before))
     assert files(data) == set()
-    assert made["media"][0]["id"] in mutoscope(data, "media", "list", "lamp").out
-    back = mutoscope(data, "storage", "move", "bucket", "folder", "--delete-source", "--json").json
+    assert made["media"][0]["id"] in mutoscope(data, "media", "list", "lamp", environ=bucket).out
+    back = mutoscope(data, "storage", "move", "bucket", "folder", "--delete-source", "--json", environ=bucket).json
     assert (back["copied"], back["deleted"]) == (len(before), len(before))
     assert files(data) == before
 
