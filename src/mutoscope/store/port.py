@@ -364,6 +364,21 @@ class Store(Protocol):
         """Raises StoreUnavailable unless the store answers."""
         ...
 
+    async def check(self) -> str:
+        """Write something that nobody sees, read it back as a later reader would, and take it away.
+
+        Returns what the database is in a few words without secrets, such as "SQLite 3.40.1, file mutoscope.db, 12.0 MB,
+        schema 2". Writes no events. Raises StoreUnavailable, with what to do about it where that is known.
+        """
+        ...
+
+    async def time(self) -> Millis | None:
+        """What time the database has, to be compared with this machine's; None where it lives by this machine's clock.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
     async def backup(self, target: Path) -> None:
         """Write a consistent copy of everything to a new file, while work goes on. Raises FileExistsError."""
         ...

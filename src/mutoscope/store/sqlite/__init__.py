@@ -6,8 +6,9 @@ from pathlib import Path
 
 import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
-from mutoscope.domain.ids import Clock
+from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store, StoreUnavailable
+from mutoscope.store.sqlite.checking import check
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
@@ -41,6 +42,13 @@ class SqliteStore:
 
     async def ping(self) -> None:
         await self._engine.read(events.latest)
+
+    async def check(self) -> str:
+        return await check(self._engine)
+
+    async def time(self) -> Millis | None:
+        await self.ping()
+        return None
 
     async def backup(self, target: Path) -> None:
         await self._engine.read(lambda c: back_up(c, target))
