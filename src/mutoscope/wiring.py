@@ -151,6 +151,7 @@ def _studio(
         blobs=worker.blobs,
         darkroom=worker.darkroom,
         spool=worker.spool,
+        providers=worker.providers,
         clock=clock,
         policy=policy,
         base_url=base_url,

@@ -105,6 +105,9 @@ class StubProvider:
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
         raise ProviderError(FailureKind.UNAUTHORIZED, "The stub calls nobody.")
 
+    async def check(self) -> str | None:
+        return f"the stub answers as {(await self._ask('GET', '/account'))['name']}"
+
     async def close(self) -> None:
         await self._http.aclose()
 

@@ -33,6 +33,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     cancel: str = "stop"
     """stop, busy, finish_first, ignore, late (says canceled and finishes all the same)"""
     cancel_times: int = -1
+    account: str = "right"
+    """right, unauthorized, credit, busy: what is said of the key, not of a job"""
 
 
 class Answer(Exception):

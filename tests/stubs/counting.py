@@ -8,6 +8,7 @@ crash, or after its own.
     GET    /jobs?reference=R -> {"id"} | 404 (never had it) | 405 (cannot be asked)
     GET    /jobs/ID/outputs/N?key=K -> the bytes
     DELETE /jobs/ID -> {"status"} as above
+    GET    /account -> {"name"} | an error
     POST   /admin/script {...} -> how jobs behave that bring no script of their own
     GET    /admin/counts -> {R: {"asked": n, "paid": n}}
 
@@ -64,6 +65,11 @@ class Stub:
                 self._cancel(id)
             case "GET", ["jobs", id, "outputs", place]:
                 self._bytes(id, place, int(query["key"]))
+            case "GET", ["account"]:
+                script = self._book.script()
+                if script.account in REFUSALS:
+                    self._refuse(script.account, script)
+                raise Answer(200, {"name": "a customer"})
             case "POST", ["admin", "script"]:
                 self._book.set_script(msgspec.json.decode(body, type=Script))
                 raise Answer(200, {})

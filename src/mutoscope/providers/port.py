@@ -122,6 +122,13 @@ class Provider(Protocol):
         """Raises ProviderError ``unauthorized`` unless the call surely comes from the provider."""
         ...
 
+    async def check(self) -> str | None:
+        """Try the key, where that costs nothing, and say in a few words what was found; None: nothing can be tried.
+
+        Raises ProviderError: ``unauthorized`` for a key that is wrong, ``out_of_credit``, ``unavailable`` ...
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of connections and processes."""
         ...

@@ -1,10 +1,13 @@
 """Everything that the web, the command line and agents may call, in one place. Made by the wiring."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from mutoscope.blobs.port import Blobs
 from mutoscope.darkroom.port import Darkroom
 from mutoscope.domain.ids import Clock
+from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
@@ -34,6 +37,8 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Blobs
     darkroom: Darkroom
     spool: Spool
+    providers: Mapping[str, Provider] = {}
+    """Those that are turned on, by name."""
     clock: Clock
     policy: Policy
     base_url: str

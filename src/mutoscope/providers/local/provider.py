@@ -126,6 +126,13 @@ class LocalProvider:
         """There are none: whoever calls is not this provider."""
         raise ProviderError(FailureKind.UNAUTHORIZED, "The local provider sends no webhooks.")
 
+    async def check(self) -> str | None:
+        """Whether there is room to render; there is no key. Raises ProviderError ``unavailable``."""
+        there = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+        if shutil.disk_usage(there).free < FREE_BYTES:
+            raise ProviderError(FailureKind.UNAVAILABLE, DISK_FULL)
+        return f"draws on this machine, {self.slots} jobs at once; needs no key"
+
     async def close(self) -> None:
         """End the children; what they were at begins again with the next poll after a start."""
         self._closed = True
