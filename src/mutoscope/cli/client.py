@@ -4,7 +4,7 @@ Either way it speaks the same requests to the same application, so there is one 
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from json import loads as decode
 from typing import Any
 
@@ -16,6 +16,7 @@ from mutoscope.web.operator import create_operator_app
 from mutoscope.wiring import open_studio
 
 TIMEOUT_S = 60.0
+UNREACHABLE = "{} does not answer from this machine."
 GONE = "The studio stopped answering. What it had accepted is kept, and goes on when it runs again."
 
 
@@ -52,6 +53,40 @@ class Client:
         except httpx2.TransportError as e:
             raise Failed(0, "gone", GONE) from e
 
+    @asynccontextmanager
+    async def open(self, address: str) -> AsyncGenerator[httpx2.Response]:
+        """What somebody gets who has not signed in and opens that address, as a stream. Raises Failed for no answer.
+
+        Where the studio runs, a whole address is opened over the network, as everybody does; a path goes its own way.
+        """
+        near = address.startswith("/") or (not self.runs and address.startswith(str(self._http.base_url)))
+        try:
+            if near:
+                request = self._http.build_request("GET", address)
+                request.headers.pop("Authorization", None)
+                response = await self._http.send(request, stream=True)
+                async with aclosing(response):
+                    yield response
+                return
+            async with (
+                httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True) as http,
+                http.stream("GET", address) as response,
+            ):
+                yield response
+        except httpx2.TransportError as e:
+            raise Failed(0, "unreachable", UNREACHABLE.format(httpx2.URL(address).host)) from e
+
+    async def sign_in(self, name: str, password: str) -> Any:
+        """As a browser does, and then by a token, as programs do; goes on so. Returns the person. Raises Failed."""
+        credentials = {"name": name, "password": password}
+        response = await self._response("POST", "/api/auth/sign-in", json=credentials)
+        # By hand: the jar would not send a cookie that is for HTTPS alone through the socket.
+        session = {"Cookie": response.headers["set-cookie"].partition(";")[0]}
+        person = (await self._response("GET", "/api/me", headers=session)).json()
+        answer = await self.post("/api/auth/token", credentials)
+        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        return person
+
     async def become(self, name: str | None) -> str:
         """Go on as that person (without a name: the first administrator); returns the name."""
         answer = await self.post("/operator/tokens", {"name": name})
@@ -59,12 +94,18 @@ class Client:
         return str(answer["name"])
 
     async def _send(self, method: str, path: str, **more: Any) -> Any:
+        response = await self._response(method, path, **more)
+        return response.json() if response.content else None
+
+    async def _response(self, method: str, path: str, **more: Any) -> httpx2.Response:
         try:
             response = await self._http.request(method, path, **more)
         except httpx2.TransportError as e:
             raise Failed(0, "gone", GONE) from e
+        finally:
+            self._http.cookies.clear()
         if response.is_success:
-            return response.json() if response.content else None
+            return response
         raise _failed(response.status_code, response.headers, response.content)
 
 

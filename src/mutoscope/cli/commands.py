@@ -13,7 +13,7 @@ import click
 from mutoscope import __version__
 from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
-from mutoscope.cli.doctor import examine, line
+from mutoscope.cli.doctor import Examination
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
 from mutoscope.cli.outcomes import jobs
 from mutoscope.cli.saving import back_up, describe_backup, look_at
@@ -220,12 +220,25 @@ def tokens_grant(shell: Shell, name: str, amount: int, memo: str, reference: str
 
 @main.command()
 @click.option("--ledger", is_flag=True, help="Only prove that the ledger adds up.")
+@click.option("--end-to-end", is_flag=True, help="Then do what a person would: register, make, look, and clean up.")
+@click.option("--yes", is_flag=True, help="With --end-to-end: do not ask where that costs money.")
+@click.option("--clean-up", metavar="NAME", help="Take away what an --end-to-end that was cut short has left.")
 @click.pass_obj
-def doctor(shell: Shell, ledger: bool) -> None:
+def doctor(shell: Shell, ledger: bool, end_to_end: bool, yes: bool, clean_up: str | None) -> None:
     """Check every part, one line each, with the remedy where one fails."""
-    findings, exit_code = examine(shell, ledger)
-    shell.answer(findings, "\n".join(map(line, findings)))
-    sys.exit(exit_code)
+    if ledger + end_to_end + (clean_up is not None) > 1:
+        raise click.UsageError("--ledger, --end-to-end and --clean-up are each for themselves.")
+    examination = Examination(shell)
+    try:
+        if clean_up is not None:
+            examination.clean_up(clean_up)
+        elif end_to_end:
+            examination.rehearse(agreed=yes)
+        else:
+            examination.examine(only_ledger=ledger)
+    finally:
+        examination.end()
+    sys.exit(examination.exit_code)
 
 
 @main.command()

@@ -19,10 +19,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from mutoscope import __version__
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.people import Person, Role
-from mutoscope.services import checkup
+from mutoscope.services import checkup, rehearsal
 from mutoscope.services.backup import Backup
 from mutoscope.services.checkup import Finding
 from mutoscope.services.moving import RecordedPage, recorded
+from mutoscope.services.rehearsal import CleanedUp, Plan
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import Totals
 from mutoscope.web.incoming import Incoming
@@ -63,6 +64,12 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     reference: str
     memo: str = ""
+
+
+class CleanUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A throw-away person of the doctor, by name."""
+
+    name: str
 
 
 class NewBackup(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +129,20 @@ async def examine(state: State, only_ledger: FromQuery[bool] = False) -> list[Fi
     return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
+@get("/rehearsal", sync_to_thread=False)
+def plan_rehearsal(state: State) -> Plan:
+    """The cheapest orders that would try everything, and whether they cost the operator money."""
+    studio: Studio = state.studio
+    return rehearsal.plan(studio)
+
+
+@post("/clean-ups", status_code=200)
+async def clean_up(data: JSONBody[CleanUp], state: State) -> CleanedUp:
+    """Take away what a throw-away person made; what could not be taken away yet is named."""
+    studio: Studio = state.studio
+    return await rehearsal.clean_up(studio, data.name)
+
+
 @get("/totals")
 async def count(state: State) -> Totals:
     """Counts over everything."""
@@ -174,7 +195,19 @@ def _line(content: Any) -> bytes:
 def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIApp:
     """The application behind the operator's socket: these routes, and the whole REST interface beside them."""
     own = Litestar(
-        [about, make_person, issue_token, sign_in_link, give_tokens, examine, count, list_records, back_up],
+        [
+            about,
+            make_person,
+            issue_token,
+            sign_in_link,
+            give_tokens,
+            examine,
+            plan_rehearsal,
+            clean_up,
+            count,
+            list_records,
+            back_up,
+        ],
         path=PREFIX,
         request_class=Incoming,
         state=State({"studio": studio, "backup": backup}),
