@@ -183,7 +183,8 @@ class _Look:
                 found += await self._file(file, item.facts.sha256 if variant is Variant.MASTER else None)
         async for job in _all(lambda cursor: self._store.generations.list(GenerationFilter(), cursor, PAGE)):
             generations += 1
-            if (source := job.source) is not None:
+            # A source of the gallery is the master of an item: it was looked at with that.
+            if (source := job.source) is not None and source.media_id is None:
                 file = StoredFile(key=source.key, mime_type=source.mime_type, size_bytes=source.size_bytes)
                 found += await self._file(file, source.sha256)
         return Verified(

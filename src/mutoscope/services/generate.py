@@ -246,7 +246,7 @@ class Generate:
 
     async def _source_from_gallery(self, person: Person, media_id: str) -> Source:
         item = await self._store.media.get(media_id) if is_id(media_id, "med") else None
-        if item is None:
+        if item is None or Variant.MASTER not in item.files:
             raise NotFound("There is no such picture, or it is not open to you.")
         authorize(Viewer(person_id=person.id, is_admin=person.is_admin), item, Variant.MASTER)
         if item.facts.kind is not Kind.IMAGE:

@@ -19,7 +19,7 @@ from mutoscope.domain.generation import TERMINAL, Generation
 from mutoscope.domain.ledger import adjust
 from mutoscope.domain.media import Kind, Media, Previews, Variant, Visibility, key_for
 from mutoscope.domain.people import Person
-from mutoscope.providers.port import Provider
+from mutoscope.providers.port import Provider, ProviderError
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import GenerationFilter
 
@@ -132,6 +132,8 @@ async def clean_up(studio: Studio, name: str) -> CleanedUp:
             with suppress(WrongState):  # it is on its way to its end
                 await studio.generate.cancel(person, job.id)
             left.append(f"the job {job.id} is still {job.state}")
+        else:
+            await _forget(studio, job)
         for item in await studio.store.media.of_generation(job.id):
             if item.previews is Previews.PENDING:
                 left.append(f"the previews of {item.id} are still being made")
@@ -163,6 +165,14 @@ async def _jobs(studio: Studio, person: Person) -> list[Generation]:
         cursor = page.next
         if cursor is None:
             return found
+
+
+async def _forget(studio: Studio, job: Generation) -> None:
+    """The provider's copy may go too; as everywhere, that is a wish."""
+    provider = studio.providers.get(job.pinned.provider)
+    if provider is not None and job.job is not None:
+        with suppress(ProviderError, OSError):
+            await provider.forget(job.job)
 
 
 async def _strip(studio: Studio, id: str) -> bool:
