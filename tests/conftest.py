@@ -2,9 +2,12 @@
 
 import os
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from servers.mongod import Databases, ReplicaSet
 
 settings.register_profile(
     "mutoscope",
@@ -40,3 +43,18 @@ def seed(run_seed: int) -> int:
 def rng(seed: int) -> random.Random:
     """Dice that can be thrown again."""
     return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """A replica set of one, for all tests of this process: each takes a database of its own."""
+    running = ReplicaSet(tmp_path_factory.mktemp("mongod"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(mongod: ReplicaSet) -> Databases:
+    """Empty databases of that set."""
+    return Databases(mongod)

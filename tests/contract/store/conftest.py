@@ -1,6 +1,8 @@
 """Every backend of the store port runs every test in this folder that asks for ``store``."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,34 @@ import cast
 import journey
 from mutoscope.domain.ids import Clock
 from mutoscope.domain.people import Person
+from mutoscope.store.mongo import open_mongo
 from mutoscope.store.port import Store
 from mutoscope.store.sqlite import open_sqlite
+from mutoscope.store.sqlite.portable import SqliteCopies
+from servers.mongod import Databases
+
+Opener = Callable[[Path, Clock], Awaitable[Store]]
+"""From a folder of its own and a clock to an open, empty store."""
 
 
-async def open_sqlite_store(folder: Path, clock: Clock) -> Store:
-    return await open_sqlite(folder / "mutoscope.db", clock)
+@contextmanager
+def on_sqlite(_: pytest.FixtureRequest) -> Generator[Opener]:
+    yield lambda folder, clock: open_sqlite(folder / "mutoscope.db", clock)
 
 
-BACKENDS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {"sqlite": open_sqlite_store}
-"""A backend is a function from a folder of its own and a clock to an open, empty store."""
+@contextmanager
+def on_mongo(request: pytest.FixtureRequest) -> Generator[Opener]:
+    databases: Databases = request.getfixturevalue("databases")
+    taken: defaultdict[Path, str] = defaultdict(databases.take)
+    yield lambda folder, clock: open_mongo(databases.uri(taken[folder]), clock, SqliteCopies())
+    for name in taken.values():
+        databases.give_back(name)
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Opener]]] = {
+    "sqlite": on_sqlite,
+    "mongo": on_mongo,
+}
 
 
 @pytest.fixture
@@ -26,13 +46,11 @@ def clock() -> cast.HandClock:
     return cast.HandClock()
 
 
-Opener = Callable[[Path, Clock], Awaitable[Store]]
-
-
 @pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest) -> Opener:
-    """Opens a store of the backend that is being tested."""
-    return BACKENDS[request.param]
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Opens a store of the backend that is being tested; the same folder is the same store again."""
+    with BACKENDS[request.param](request) as opener:
+        yield opener
 
 
 @pytest.fixture

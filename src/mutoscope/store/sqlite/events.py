@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 
-import mutoscope.store.sqlite.cursors as cursors
+import mutoscope.store.cursors as cursors
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.events import PUBLIC, Event, EventKind, to_person
 from mutoscope.domain.ids import Millis

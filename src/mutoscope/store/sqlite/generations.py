@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
+import mutoscope.store.cursors as cursors
 import mutoscope.store.sqlite.claims as claims
-import mutoscope.store.sqlite.cursors as cursors
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.jobs as jobs
 import mutoscope.store.sqlite.ledger as ledger

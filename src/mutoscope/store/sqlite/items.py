@@ -43,14 +43,19 @@ def get(c: sqlite3.Connection, id: str) -> Media | None:
 
 def insert(c: sqlite3.Connection, item: Media, now: Millis) -> None:
     """A new item at the end of the order of publication, found from now on."""
+    place(c, item, None, now)
+    tell(c, item, now, public=item.listed)
+
+
+def place(c: sqlite3.Connection, item: Media, seq: int | None, previews_due_at: Millis) -> None:
+    """A new row and its terms, at a place in the order of publication; at the end without one."""
     columns = _columns(item) | {"views": item.views, "unlocks": item.unlocks, "fence": item.fence}
-    columns |= {"id": item.id, "previews_due_at": now}
-    seq = c.execute(
+    columns |= {"id": item.id, "previews_due_at": previews_due_at, "seq": seq}
+    given = c.execute(
         f"INSERT INTO media ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING seq",  # noqa: S608
         tuple(columns.values()),
     ).fetchone()[0]
-    search.add(c, seq, terms_of(item, _owner_name(c, item)))
-    tell(c, item, now, public=item.listed)
+    search.add(c, given, terms_of(item, _owner_name(c, item)))
 
 
 def replace(c: sqlite3.Connection, before: Media, after: Media) -> bool:

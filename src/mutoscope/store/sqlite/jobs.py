@@ -48,10 +48,10 @@ def fenced(c: sqlite3.Connection, id: str, fence: int, state: State | None = Non
 
 def insert(c: sqlite3.Connection, generation: Generation) -> None:
     """A new row, and its event."""
-    columns = _columns(generation)
+    fields = columns(generation)
     c.execute(
-        f"INSERT INTO generations (id, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})",  # noqa: S608
-        (generation.id, *columns.values()),
+        f"INSERT INTO generations (id, {', '.join(fields)}) VALUES (?{', ?' * len(fields)})",  # noqa: S608
+        (generation.id, *fields.values()),
     )
     _tell(c, generation, generation.updated_at)
 
@@ -59,10 +59,10 @@ def insert(c: sqlite3.Connection, generation: Generation) -> None:
 def save(c: sqlite3.Connection, before: Generation, **fields: Any) -> Generation:
     """Save the job with other fields if it still has its state and its fence. Raises StaleFence."""
     after = structs.replace(before, **fields)
-    columns = _columns(after)
+    fields = columns(after)
     saved = c.execute(
-        f"UPDATE generations SET {', '.join(name + ' = ?' for name in columns)} WHERE id = ? AND state = ? AND fence = ?",  # noqa: S608
-        (*columns.values(), before.id, before.state, before.fence),
+        f"UPDATE generations SET {', '.join(name + ' = ?' for name in fields)} WHERE id = ? AND state = ? AND fence = ?",  # noqa: S608
+        (*fields.values(), before.id, before.state, before.fence),
     ).rowcount
     if saved != 1:
         raise StaleFence(f"{before.id} is no longer at fence {before.fence} in {before.state}")
@@ -80,7 +80,8 @@ def _tell(c: sqlite3.Connection, generation: Generation, now: Millis) -> None:
     events.append(c, "generation", generation.id, generation.version, generation.owner_id, now)
 
 
-def _columns(generation: Generation) -> dict[str, Any]:
+def columns(generation: Generation) -> dict[str, Any]:
+    """The columns of a job, but its id."""
     return {
         "owner_id": generation.owner_id,
         "state": generation.state,

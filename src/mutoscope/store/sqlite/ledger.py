@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-import mutoscope.store.sqlite.cursors as cursors
+import mutoscope.store.cursors as cursors
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain import ledger
 from mutoscope.domain.errors import IdempotencyMismatch, NotEnoughTokens
@@ -96,8 +96,8 @@ def _append(c: sqlite3.Connection, entry: Entry) -> bool:
     _give(c, entry.credit, entry.amount)
     for person_id in _persons(entry):
         c.execute(
-            "INSERT INTO statement_lines SELECT person_id, ?, available FROM balances WHERE person_id = ?",
-            (row[0], person_id),
+            "INSERT INTO statement_lines SELECT person_id, ?, ?, available FROM balances WHERE person_id = ?",
+            (row[0], row[0], person_id),
         )
     return True
 
@@ -146,9 +146,9 @@ def _balance(c: sqlite3.Connection, person_id: str) -> Balance:
 
 def _statement(c: sqlite3.Connection, person_id: str, before: int, limit: int) -> Page[tuple[Entry, int]]:
     rows = c.execute(
-        "SELECT id, kind, reference, debit, credit, amount, memo, at, available_after"
+        "SELECT number, kind, reference, debit, credit, amount, memo, at, available_after"
         " FROM statement_lines JOIN entries ON id = entry_id"
-        " WHERE person_id = ? AND entry_id < ? ORDER BY entry_id DESC LIMIT ?",
+        " WHERE person_id = ? AND number < ? ORDER BY number DESC LIMIT ?",
         (person_id, before, limit + 1),
     ).fetchall()
     lines = [

@@ -50,7 +50,7 @@ class SqlitePeople:
         await self._engine.write(lambda c: c.execute("DELETE FROM sessions WHERE person_id = ?", (person_id,)).close())
 
     async def add_link(self, link: OneTimeLink) -> None:
-        await self._engine.write(lambda c: _add_link(c, link))
+        await self._engine.write(lambda c: insert_link(c, link))
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.write(lambda c: _use_link(c, secret_hash, purpose, now))
@@ -60,13 +60,34 @@ def _add(c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: 
     if link_hash is not None:
         _set_up(c, link_hash, person.created_at)
     _free_name(c, person)
+    insert(c, person)
+    if grant is not None:
+        ledger.book(c, [grant])
+    return person
+
+
+def insert(c: sqlite3.Connection, person: Person) -> None:
+    """A new row."""
     c.execute(
         "INSERT INTO people (name_key, role, created_at, document, id) VALUES (?, ?, ?, ?, ?)",
         (*_columns(person), person.id),
     )
-    if grant is not None:
-        ledger.book(c, [grant])
-    return person
+
+
+def insert_session(c: sqlite3.Connection, session: Session) -> None:
+    """A new row."""
+    c.execute(
+        "INSERT INTO sessions (secret_hash, person_id, expires_at, document) VALUES (?, ?, ?, ?)",
+        (session.secret_hash, session.person_id, session.expires_at, msgspec.json.encode(session).decode()),
+    )
+
+
+def insert_link(c: sqlite3.Connection, link: OneTimeLink) -> None:
+    """A new row."""
+    c.execute(
+        "INSERT INTO links (secret_hash, purpose, expires_at, document) VALUES (?, ?, ?, ?)",
+        (link.secret_hash, link.purpose, link.expires_at, msgspec.json.encode(link).decode()),
+    )
 
 
 def _set_up(c: sqlite3.Connection, link_hash: str, now: Millis) -> None:
@@ -120,10 +141,7 @@ def _decoded(found: sqlite3.Cursor) -> Person | None:
 
 def _open_session(c: sqlite3.Connection, session: Session) -> None:
     c.execute("DELETE FROM sessions WHERE expires_at <= ?", (session.created_at,))
-    c.execute(
-        "INSERT INTO sessions (secret_hash, person_id, expires_at, document) VALUES (?, ?, ?, ?)",
-        (session.secret_hash, session.person_id, session.expires_at, msgspec.json.encode(session).decode()),
-    )
+    insert_session(c, session)
 
 
 def _session(c: sqlite3.Connection, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
@@ -136,13 +154,6 @@ def _session(c: sqlite3.Connection, secret_hash: str, now: Millis) -> tuple[Sess
         return None
     session, person = msgspec.json.decode(row[0], type=Session), msgspec.json.decode(row[1], type=Person)
     return None if person.suspended_at is not None else (session, person)
-
-
-def _add_link(c: sqlite3.Connection, link: OneTimeLink) -> None:
-    c.execute(
-        "INSERT INTO links (secret_hash, purpose, expires_at, document) VALUES (?, ?, ?, ?)",
-        (link.secret_hash, link.purpose, link.expires_at, msgspec.json.encode(link).decode()),
-    )
 
 
 def _use_link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

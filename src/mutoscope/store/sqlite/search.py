@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-import mutoscope.store.sqlite.cursors as cursors
+import mutoscope.store.cursors as cursors
 from mutoscope.domain.media import Media
 from mutoscope.domain.search import Query, Sort, Terms
 

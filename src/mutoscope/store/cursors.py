@@ -11,7 +11,7 @@ from mutoscope.domain.errors import Invalid
 T = TypeVar("T")
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""What fits a column of SQLite."""
+"""What fits a column of SQLite, and an integer of BSON."""
 
 
 def write(*parts: Any) -> str:

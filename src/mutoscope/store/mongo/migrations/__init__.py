@@ -1,0 +1,15 @@
+"""What brings the database to the newest schema: numbered modules, each applied once, by one of many processes.
+
+A step may be broken off by a kill and begun again: each must be able to run twice.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+import mutoscope.store.mongo.migrations.m0001_start as m0001_start
+from mutoscope.store.mongo.engine import Document
+
+Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
+
+STEPS: Mapping[int, Step] = {1: m0001_start.apply}

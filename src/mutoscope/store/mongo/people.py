@@ -1,0 +1,116 @@
+"""Accounts, sessions and one-time links."""
+
+import mutoscope.store.mongo.items as items
+import mutoscope.store.mongo.ledger as ledger
+from mutoscope.domain.errors import Conflict, WrongCredentials
+from mutoscope.domain.ids import Millis
+from mutoscope.domain.ledger import Entry
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.store.mongo.documents import from_person, plain, struct_of, to_person
+from mutoscope.store.mongo.engine import Connection, Engine, Filter
+
+GATE = "gate:set_up"
+
+
+class MongoPeople:
+    """The people group of the port."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+
+    async def get(self, id: str) -> Person | None:
+        return await self._engine.read(lambda c: _person(c, {"_id": id}))
+
+    async def by_name(self, name: str) -> Person | None:
+        return await self._engine.read(lambda c: _person(c, {"name_key": name.casefold()}))
+
+    async def first_admin(self) -> Person | None:
+        return await self._engine.read(_first_admin)
+
+    async def change(self, person: Person, expected_version: int) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version))
+
+    async def open_session(self, session: Session) -> None:
+        await self._engine.step(lambda c: c["sessions"].delete({"expires_at": {"$lte": session.created_at}}))
+        await self._engine.step(lambda c: c["sessions"].insert(plain(session) | {"_id": session.secret_hash}))
+
+    async def session(self, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
+        return await self._engine.read(lambda c: _session(c, secret_hash, now))
+
+    async def close_session(self, secret_hash: str) -> None:
+        await self._engine.step(lambda c: c["sessions"].delete({"_id": secret_hash}))
+
+    async def close_sessions(self, person_id: str) -> None:
+        await self._engine.step(lambda c: c["sessions"].delete({"person_id": person_id}))
+
+    async def add_link(self, link: OneTimeLink) -> None:
+        await self._engine.step(lambda c: c["links"].insert(plain(link) | {"_id": link.secret_hash}))
+
+    async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.step(lambda c: _use_link(c, secret_hash, purpose, now))
+
+
+async def _add(c: Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+    if link_hash is not None:
+        await _set_up(c, link_hash, person.created_at)
+    await _free_name(c, person)
+    await c["people"].insert(from_person(person))
+    if grant is not None:
+        await ledger.book(c, [grant])
+    return person
+
+
+async def _set_up(c: Connection, link_hash: str, now: Millis) -> None:
+    # Two who set up at once would each see no administrator: they meet here, and the second looks again.
+    await c["counters"].update({"_id": GATE}, {"$inc": {"value": 1}}, upsert=True)
+    if await _use_link(c, link_hash, Purpose.SET_UP, now) is None:
+        raise WrongCredentials("This link was used, has expired, or is none of ours. Ask for a new one.")
+    if await _first_admin(c) is not None:
+        raise Conflict("This studio has an administrator already; sign in.")
+
+
+async def _first_admin(c: Connection) -> Person | None:
+    document = await c["people"].one({"role": Role.ADMIN}, [("created_at", 1), ("_id", 1)])
+    return to_person(document) if document else None
+
+
+async def _change(c: Connection, person: Person, expected_version: int) -> None:
+    before = await _person(c, {"_id": person.id})
+    if before is None:
+        raise Conflict("There is no such person any more.")
+    if before.token_version != expected_version:
+        raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    await _free_name(c, person)
+    await c["people"].update({"_id": person.id}, {"$set": from_person(person)})
+    if person.token_version > before.token_version:
+        await c["sessions"].delete({"person_id": person.id})
+    if person.name != before.name:
+        await items.index_again(c, person.id, person.name)
+
+
+async def _free_name(c: Connection, person: Person) -> None:
+    holder = await _person(c, {"name_key": person.name.casefold()})
+    if holder is not None and holder.id != person.id:
+        raise Conflict(f"The name {person.name} is taken; choose another.")
+
+
+async def _person(c: Connection, filter: Filter) -> Person | None:
+    document = await c["people"].one(filter)
+    return to_person(document) if document else None
+
+
+async def _session(c: Connection, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
+    document = await c["sessions"].one({"_id": secret_hash, "expires_at": {"$gt": now}})
+    if document is None:
+        return None
+    session = struct_of(document, Session)
+    person = await _person(c, {"_id": session.person_id})
+    return None if person is None or person.suspended_at is not None else (session, person)
+
+
+async def _use_link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    document = await c["links"].taken({"_id": secret_hash, "purpose": purpose, "expires_at": {"$gt": now}})
+    return struct_of(document, OneTimeLink) if document else None
