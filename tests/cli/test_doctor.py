@@ -286,6 +286,36 @@ def test_interrupted_it_stops_what_it_ordered_and_cleans_up(tmp_path: Path, runs
         is_clean(data)
 
 
+def test_interrupted_twice_it_leaves_the_rest_to_the_command_that_it_names(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "catalogue.toml").write_text(SLOW_FILM)
+    assert mutoscope(data, "user", "create", "carol", "--role", "admin").code == 0
+    with rehearsing(data) as process:
+        time.sleep(1)  # into the film
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert interrupted(process) == ""
+    again = re.search(r"`mutoscope (doctor) (--clean-up) (doctor-[0-9a-f]{16})` does it later", said)
+    assert again is not None, said
+    assert mutoscope(data, *again.groups()).code == 0
+    is_clean(data)
+
+
+def test_an_address_at_which_nobody_reaches_the_studio_is_found(tmp_path: Path) -> None:
+    data, environ = tmp_path / "data", {"MUTOSCOPE_BASE_URL": f"http://127.0.0.1:{free_port()}"}
+    with Server(data, environ=environ):
+        assert mutoscope(data, "user", "create", "carol", "--role", "admin").code == 0
+        ran = mutoscope(data, *ALL, "--json")
+        assert ran.code == 1
+        *_, read, cleaned = steps(ran)
+        assert (read["part"], read["says"]) == ("bytes", "127.0.0.1 does not answer from this machine.")
+        assert "MUTOSCOPE_BASE_URL" in read["remedy"]
+        assert (cleaned["part"], cleaned["good"]) == ("clean-up", True)
+        is_clean(data)
+
+
 def test_what_could_not_be_cleaned_up_is_named_and_goes_by_a_command_of_its_own(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import click
 import msgspec
 
 from mutoscope.cli.client import Client, Failed
@@ -41,6 +42,10 @@ async def rehearse(client: Client, plan: Plan, say: Say) -> None:
     rehearsal = _Rehearsal(client, f"doctor-{secrets.token_hex(8)}", say)
     try:
         await rehearsal.run(plan)
+    except asyncio.CancelledError:
+        again = f"`mutoscope doctor --clean-up {rehearsal.name}` does it later"
+        click.echo(f"Interrupted: cleaning up. Ctrl-C again leaves it undone; {again}.", err=True)
+        raise
     finally:
         say(await _clean_up_after(client, rehearsal.name))
 

@@ -5,6 +5,7 @@ So what can go goes (every object, and every record's way to it), and what has t
 account suspended with nothing in it, the items private and in its trash.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -168,7 +169,8 @@ async def _jobs(studio: Studio, person: Person) -> list[Generation]:
 
 
 async def _forget(studio: Studio, job: Generation) -> None:
-    """The provider's copy may go too; as everywhere, that is a wish."""
+    """What is on its way here goes, and the provider's copy may go too; as everywhere, that is a wish."""
+    await asyncio.to_thread(studio.spool.clear, job.id)
     provider = studio.providers.get(job.pinned.provider)
     if provider is not None and job.job is not None:
         with suppress(ProviderError, OSError):
