@@ -62,31 +62,29 @@ async def clean_up(client: Client, name: str) -> Finding:
 
     Raises Failed when there is no such throw-away person.
     """
-    ends, done = time.monotonic() + CLEANING_S, CleanedUp(name=name, items=0, objects=0, tokens=0, left=[])
     again = f"`mutoscope doctor --clean-up {name}` takes away the rest, now or later."
-    while True:
-        try:
-            now = msgspec.convert(await client.post("/operator/clean-ups", {"name": name}), CleanedUp)
-        except Failed as e:
-            if e.code in ("not_found", "invalid"):
-                raise
-            return Finding(part="clean-up", good=False, says=f"of {name}: {e.detail}", remedy=again)
-        done = CleanedUp(
-            name=name,
-            items=done.items + now.items,
-            objects=done.objects + now.objects,
-            tokens=done.tokens + now.tokens,
-            left=now.left,
-        )
-        if not done.left or time.monotonic() > ends:
-            break
-        await asyncio.sleep(LOOK_EVERY_S)
-    says = (
-        f"{name} suspended, {done.items} items emptied, {done.objects} objects removed, {done.tokens} tokens taken back"
-    )
+    try:
+        done = await _taken_away(client, name)
+    except Failed as e:
+        if e.code in ("not_found", "invalid"):
+            raise
+        return Finding(part="clean-up", good=False, says=f"of {name}: {e.detail}", remedy=again)
+    gone = f"{done.items} items emptied, {done.objects} objects removed, {done.tokens} tokens taken back"
+    says = f"{name} suspended, {gone}"
     if done.left:
         return Finding(part="clean-up", good=False, says="; ".join([says, *done.left]), remedy=again)
     return Finding(part="clean-up", good=True, says=f"{says}; {STAYS}")
+
+
+async def _taken_away(client: Client, name: str) -> CleanedUp:
+    """What was taken away in all, when nothing is left or CLEANING_S have passed. Raises Failed."""
+    ends, items, objects = time.monotonic() + CLEANING_S, 0, 0
+    while True:
+        now = msgspec.convert(await client.post("/operator/clean-ups", {"name": name}), CleanedUp)
+        items, objects = items + now.items, objects + now.objects
+        if not now.left or time.monotonic() > ends:
+            return msgspec.structs.replace(now, items=items, objects=objects)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 class _Rehearsal:
