@@ -2,8 +2,12 @@
 
 ``signing`` holds the keys of signed addresses and ``jwt`` those of tokens for API clients: one a line, newest first. The
 first signs, all of them verify; to rotate, put a new line on top and take the old one out when what it signed has run out.
+
+JWT_SECRET goes before both, so that machines which share a database and a bucket need to share no file: it signs tokens,
+and the key of addresses is derived from it.
 """
 
+import hmac
 import os
 import secrets as dice
 import stat
@@ -49,7 +53,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 def load_secrets(settings: Settings, data: Path) -> Secrets:
     """The secrets of this studio, made where they are missing. Raises SettingsError with what to do.
 
-    JWT_SECRET takes the place of the ring in the folder, so that several machines can share one.
+    What JWT_SECRET signs is followed by the ring of addresses in the folder: those that were signed before it was set open.
     """
     folder = data / FOLDER
     given = settings.jwt_secret
@@ -57,12 +61,18 @@ def load_secrets(settings: Settings, data: Path) -> Secrets:
         _strong(given.get_secret_value(), "JWT_SECRET")
     try:
         make_folder(folder)
+        signing = tuple(key.encode() for key in _ring(folder / "signing"))
         return Secrets(
-            signing=tuple(key.encode() for key in _ring(folder / "signing")),
+            signing=signing if given is None else (_derived(given.get_secret_value(), "addresses"), *signing),
             jwt=(given.get_secret_value(),) if given is not None else _ring(folder / "jwt"),
         )
     except OSError as e:
         raise SettingsError(f"The folder {FOLDER} in the data folder cannot be used: {reason(e)}.") from e
+
+
+def _derived(secret: str, use: str) -> bytes:
+    """A key for one use, from which the secret cannot be told (HKDF's expand step, RFC 5869, one block)."""
+    return hmac.digest(secret.encode(), f"mutoscope {use}".encode() + b"\x01", "sha256").hex().encode()
 
 
 def _ring(path: Path) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Settings: environment variables, each as ``NAME``, or as ``NAME_FILE`` that names a file which holds the value.
 
-The names without MUTOSCOPE_ are those that the sites we replace use already; `unsupported` says which parts they would
-turn on that are not in this version, so that nothing is silently kept elsewhere than its owner thinks.
+The names without MUTOSCOPE_ are those that the sites we replace use already; `unused` says which of them change nothing
+in this version.
 """
 
 import difflib
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
 
     jwt_secret: SecretStr | None = Field(
         None,
-        description="The secret that signs tokens for API clients, 32 bytes or more; unset, one is made and kept in the data folder.",
+        description="The secret that signs tokens for API clients and the addresses of media, 32 bytes or more, the same on all machines; unset, secrets are made and kept in the data folder.",
     )
     stability_api_key: SecretStr | None = Field(
         None, description="The key for Stability AI. That provider is not in this version."
@@ -170,7 +170,8 @@ class Settings(BaseSettings):
         description="Where people's browsers get media: through the `studio`, or by short signed addresses of the `bucket`, which they have to reach then; unset, the bucket where there is one.",
     )
     mongodb_uri: SecretStr | None = Field(
-        None, description="The MongoDB to keep records in. MongoDB is not in this version."
+        None,
+        description="The MongoDB replica set to keep records in, which many processes may share; unset, a file in the data folder.",
     )
 
     @classmethod
@@ -190,15 +191,6 @@ class Settings(BaseSettings):
         if self.sign_up_grant is not None:
             return self.sign_up_grant
         return 0 if costs_money else STARTING_GRANT
-
-    def unsupported(self) -> list[str]:
-        """A sentence for each part that a setting asks for and this version does not have: reasons not to start."""
-        found: list[str] = []
-        if self.mongodb_uri is not None:
-            found.append(
-                "This version keeps its records in a file in the data folder and not in MongoDB: unset MONGODB_URI."
-            )
-        return found
 
     def unused(self) -> list[str]:
         """A sentence for each setting that changes nothing in this version, to be shown at the start."""
@@ -294,7 +286,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 
 def _halves(values: Mapping[str, Any]) -> list[str]:
-    """Half a key pair, or keys without a bucket."""
+    """Half of what belongs together: a key pair, keys and their bucket, a shared database and what signs for all."""
     key, secret, bucket = (values.get(name) for name in ("aws_access_key_id", "aws_secret_access_key", "aws_s3_bucket"))
     sentences: list[str] = []
     if key and not secret:
@@ -306,6 +298,11 @@ def _halves(values: Mapping[str, Any]) -> list[str]:
     if values.get("aws_endpoint_url") and not bucket:
         sentences.append(
             "AWS_S3_BUCKET is missing: AWS_ENDPOINT_URL is set, but not which bucket there. Set it, or unset the address."
+        )
+    if values.get("mongodb_uri") and not values.get("jwt_secret"):
+        sentences.append(
+            "JWT_SECRET is missing: MONGODB_URI is set, and all that share a database must sign alike. "
+            "Make one with: openssl rand -hex 32"
         )
     if values.get("delivery") == "bucket" and not bucket:
         sentences.append("AWS_S3_BUCKET is missing: MUTOSCOPE_DELIVERY is bucket. Set it, or unset MUTOSCOPE_DELIVERY.")

@@ -3,8 +3,8 @@
 import os
 import secrets as dice
 import socket
-from collections.abc import Generator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mutoscope.blobs.port import Blobs, BlobsUnavailable
 from mutoscope.blobs.s3 import S3Place, open_s3
 from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.darkroom.port import MediaLimits
+from mutoscope.disk import write_file
 from mutoscope.domain.catalogue import SEED_MAX
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
@@ -34,17 +35,20 @@ from mutoscope.services.generate import Generate
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.restoring import Restored, restore_backup
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.settings import Settings
 from mutoscope.spool import Spool
-from mutoscope.store.port import StoreUnavailable
+from mutoscope.store.mongo import load_mongo, open_mongo
+from mutoscope.store.port import Store, StoreUnavailable
 from mutoscope.store.sqlite import open_sqlite
+from mutoscope.store.sqlite.portable import SqliteCopies, read_copy
 from mutoscope.web.app import create_app
 from mutoscope.worker.context import Numbers, Worker
 from mutoscope.worker.loop import Loop
 
-DATABASE, MEDIA, SPOOL, LOCAL = "mutoscope.db", "media", "spool", "local"
+DATABASE, MEDIA, SPOOL, LOCAL, PLACE = "mutoscope.db", "media", "spool", "local", "place"
 """What is where in the data folder."""
 LAYOUT = Layout(database=DATABASE, media=MEDIA, files=("secrets/*", "catalogue.toml", "categories.toml"))
 
@@ -76,8 +80,6 @@ async def open_studio(
     numbers: Numbers | None = None,
 ) -> Running:
     """Put the parts together. Without ``providers``, those that the settings turn on. Raises CannotOpen."""
-    if missing := settings.unsupported():
-        raise CannotOpen(" ".join(missing))
     data = _data_folder(settings)
     with _in_words():
         return await _put_together(settings, data, base_url, providers, numbers or Numbers())
@@ -88,7 +90,7 @@ async def _put_together(
 ) -> Running:
     async with AsyncExitStack() as parts:
         clock = SystemClock()
-        store = await open_sqlite(data / DATABASE, clock)
+        store = await _store(settings, data, clock)
         parts.push_async_callback(store.close)
         darkroom = JailedDarkroom()
         parts.push_async_callback(darkroom.close)
@@ -98,6 +100,7 @@ async def _put_together(
         catalogue = load_catalogue(_if_there(data / "catalogue.toml"), chosen)
         worker = Worker(
             name=f"{socket.gethostname()}:{os.getpid()}",
+            place=_place(data) if settings.mongodb_uri is not None else "",
             store=store,
             blobs=_blobs(settings, data, clock),
             darkroom=darkroom,
@@ -119,6 +122,22 @@ async def _put_together(
         )
         backup = Backup(store, worker.blobs, data, LAYOUT, __version__)
         return Running(studio=studio, app=app, worker=loop, backup=backup, parts=parts.pop_all())
+
+
+async def restore(settings: Settings, folder: Path, report: Callable[[int], None]) -> Restored:
+    """Load a backup into the shared database and the place of media that the settings name. Raises CannotOpen, Invalid,
+    Unavailable, StoreUnavailable, BlobsUnavailable.
+    """
+    if settings.mongodb_uri is None:
+        raise CannotOpen(
+            "With the embedded database there is nothing to load: copy the folder, and start the studio on the copy"
+            " with MUTOSCOPE_DATA_DIR. To load it into MongoDB, set MONGODB_URI."
+        )
+    data, uri, clock = _data_folder(settings), settings.mongodb_uri.get_secret_value(), SystemClock()
+    return await restore_backup(
+        folder, LAYOUT, data, _blobs(settings, data, clock),
+        lambda copy, finish: load_mongo(uri, clock, read_copy(copy), finish), report,
+    )  # fmt: skip
 
 
 async def verify(folder: Path) -> Verified:
@@ -156,6 +175,21 @@ def _studio(
         policy=policy,
         base_url=base_url,
     )  # fmt: skip
+
+
+async def _store(settings: Settings, data: Path, clock: Clock) -> Store:
+    if settings.mongodb_uri is None:
+        return await open_sqlite(data / DATABASE, clock)
+    return await open_mongo(settings.mongodb_uri.get_secret_value(), clock, SqliteCopies())
+
+
+def _place(data: Path) -> str:
+    """The name of this data folder among those of the machines that share a database: made once, kept in it."""
+    path = data / PLACE
+    if not path.exists():
+        with suppress(FileExistsError):  # another process was first: its name counts
+            write_file(path, f"{dice.token_hex(8)}\n".encode(), replace=False)
+    return path.read_text().strip()
 
 
 def _blobs(settings: Settings, data: Path, clock: Clock) -> Blobs:

@@ -111,4 +111,19 @@ def test_a_data_folder_that_cannot_be_used_is_said_in_words(tmp_path: Path) -> N
 
 def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
     secrets = load_secrets(load_settings(environ={"JWT_SECRET": GOOD}), tmp_path)
-    assert repr(secrets) == str(secrets) == "Secrets(signing=1 keys, jwt=1 keys)"
+    assert repr(secrets) == str(secrets) == "Secrets(signing=2 keys, jwt=1 keys)"
+
+
+def test_machines_that_share_the_secret_sign_alike_and_keep_no_file_in_common(tmp_path: Path) -> None:
+    settings = load_settings(environ={"JWT_SECRET": GOOD})
+    here, there = load_secrets(settings, tmp_path / "here"), load_secrets(settings, tmp_path / "there")
+    assert (here.signing[0], here.jwt) == (there.signing[0], there.jwt)
+    assert GOOD.encode() not in here.signing
+    assert (
+        load_secrets(load_settings(environ={"JWT_SECRET": GOOD[::-1]}), tmp_path / "here").signing[0] != here.signing[0]
+    )
+
+
+def test_an_address_from_before_the_secret_was_given_still_opens(tmp_path: Path) -> None:
+    before = load_secrets(PLAIN, tmp_path).signing[0]
+    assert before in load_secrets(load_settings(environ={"JWT_SECRET": GOOD}), tmp_path).signing

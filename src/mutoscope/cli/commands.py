@@ -16,8 +16,9 @@ from mutoscope.cli.demo import demo as run_demo
 from mutoscope.cli.doctor import Examination
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
 from mutoscope.cli.outcomes import jobs
-from mutoscope.cli.saving import back_up, describe_backup, look_at
+from mutoscope.cli.saving import back_up, describe_backup, describe_restored, load, look_at
 from mutoscope.cli.serving import serve as run_server
+from mutoscope.cli.serving import work as run_worker
 from mutoscope.cli.shell import INTERRUPTED, NO_STUDIO, REFUSED, Group, Shell
 from mutoscope.cli.storage import storage
 from mutoscope.settings import Settings
@@ -36,18 +37,35 @@ def main(context: click.Context, data: Path | None, as_json: bool) -> None:
 
 @main.command()
 @click.option("--demo", is_flag=True, help="Also make a picture and two films to look at.")
+@click.option("--no-worker", is_flag=True, help="Leave the jobs to `mutoscope worker` (with MONGODB_URI).")
 @click.pass_obj
-def serve(shell: Shell, demo: bool) -> None:
+def serve(shell: Shell, demo: bool, no_worker: bool) -> None:
     """Start the studio: web pages, REST interface and worker."""
     settings = shell.settings(log_from=logging.WARNING if demo else logging.NOTSET)
+    if no_worker:
+        _check_shared(shell, settings, "start it without --no-worker.")
 
     async def ready(running: Running) -> None:
         await _welcome(shell, settings, running, with_set_up=not demo)
         if demo:
             await _show(shell, settings)
 
-    if shell.run(lambda: run_server(settings, ready)) == signal.SIGINT:
+    if shell.run(lambda: run_server(settings, ready, with_worker=not no_worker)) == signal.SIGINT:
         sys.exit(INTERRUPTED)
+
+
+def _check_shared(shell: Shell, settings: Settings, instead: str) -> None:
+    """Web pages and jobs in processes of their own have to find the same records and the same media."""
+    if settings.mongodb_uri is None:
+        embedded = "With the embedded database the worker runs inside `mutoscope serve`:"
+        shell.fail(NO_STUDIO, "embedded", f"{embedded} {instead}")
+    if settings.aws_s3_bucket is None:
+        shell.fail(
+            NO_STUDIO,
+            "folder",
+            "AWS_S3_BUCKET is missing: without a bucket each process would keep media in a data folder of its own,"
+            " where the others cannot find them.",
+        )
 
 
 async def _welcome(shell: Shell, settings: Settings, running: Running, with_set_up: bool) -> None:
@@ -76,13 +94,17 @@ async def _show(shell: Shell, settings: Settings) -> None:
 @main.command()
 @click.pass_obj
 def worker(shell: Shell) -> None:
-    """Work on jobs in a process of its own (with a database that several processes share)."""
-    shell.settings()
-    shell.fail(
-        NO_STUDIO,
-        "embedded",
-        "With the embedded database the worker runs inside `mutoscope serve`: start that instead.",
-    )
+    """Work on jobs in a process of its own, as many as wanted (with MONGODB_URI)."""
+    settings = shell.settings(log_from=logging.NOTSET)
+    _check_shared(shell, settings, "start that instead.")
+
+    async def ready(_: Running) -> None:
+        data = settings.data_dir.absolute()
+        about = {"version": __version__, "data": str(data)}
+        shell.answer(about, f"Mutoscope {__version__} works on jobs (data in {data})\nStop with Ctrl-C.")
+
+    if shell.run(lambda: run_worker(settings, ready)) == signal.SIGINT:
+        sys.exit(INTERRUPTED)
 
 
 @main.command()
@@ -259,6 +281,21 @@ def backup(shell: Shell, target: Path, verify: bool) -> None:
 
     shell.ask(go)
     sys.exit(exit_code)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True))
+@click.pass_obj
+def restore(shell: Shell, folder: Path) -> None:
+    """Load a backup into an empty MongoDB and its media into the bucket; run again, it goes on."""
+    settings = shell.settings()
+
+    async def go() -> None:
+        with progress_bar(quiet=shell.as_json) as progress:
+            restored = await load(settings, folder, progress)
+        shell.answer(restored, describe_restored(restored))
+
+    shell.run(go)
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """The two doors of a running studio: a TCP port for people, and a socket in the data folder for its operator."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 from mutoscope.settings import Settings
 from mutoscope.wiring import CannotOpen
 
-SOCKET = "operator.sock"
+SOCKET, LOCK = "operator.sock", "serve.lock"
 SOCKET_MODE = 0o600
 SOCKET_PATH_BYTES = 100
 
@@ -79,6 +80,20 @@ def short_path(path: Path) -> Generator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+def own(settings: Settings) -> int:
+    """The descriptor of a lock on the data folder, which one `serve` has. Raises CannotOpen."""
+    path = settings.data_dir.absolute() / LOCK
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, SOCKET_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise CannotOpen(
+            f"Another studio serves with the data folder {path.parent}: give each its own with MUTOSCOPE_DATA_DIR."
+        ) from None
+    return descriptor
 
 
 def listen_for_operator(path: Path) -> socket.socket:

@@ -1,4 +1,4 @@
-"""`mutoscope backup`: the studio copies itself, whether it runs or not, and the copy is looked at."""
+"""`mutoscope backup` and `restore`: the studio copies itself, the copy is looked at, and loaded elsewhere."""
 
 from contextlib import aclosing
 from pathlib import Path
@@ -8,7 +8,8 @@ import msgspec
 from rich.progress import Progress
 
 from mutoscope.cli.client import Client, Failed
-from mutoscope.wiring import verify
+from mutoscope.settings import Settings
+from mutoscope.wiring import restore, verify
 
 Answer = dict[str, Any]
 
@@ -30,6 +31,21 @@ async def look_at(target: Path, progress: Progress) -> Answer:
     """What a look at the backup found; ``wrong`` is empty when it is whole. Raises Refused."""
     progress.add_task("Looking at every file", total=None)
     return msgspec.to_builtins(await verify(target))
+
+
+async def load(settings: Settings, folder: Path, progress: Progress) -> Answer:
+    """Load a backup; returns what was loaded. Raises CannotOpen, Refused, StoreUnavailable, BlobsUnavailable."""
+    task = progress.add_task("Loading", total=None)
+    return msgspec.to_builtins(await restore(settings, folder, lambda there: progress.update(task, completed=there)))
+
+
+def describe_restored(restored: Answer) -> str:
+    """What was loaded, for a person."""
+    kept = f" Kept as they were: {', '.join(restored['kept'])}." if restored["kept"] else ""
+    return (
+        f"The database of {restored['made_at']}, and {restored['objects']} files ({restored['objects_copied']} copied now)."
+        f"{kept} Start the studio, and look with mutoscope doctor."
+    )
 
 
 def describe_backup(manifest: Answer, verified: Answer | None) -> str:

@@ -1,4 +1,4 @@
-"""`mutoscope serve`: the studio in one process, on a TCP port for people and a socket for its operator."""
+"""`mutoscope serve`: the studio on a TCP port for people and a socket for its operator; and `mutoscope worker`."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 import uvicorn
 
-from mutoscope.cli.doors import PortTaken, address, listen, listen_for_operator, socket_path
+from mutoscope.cli.doors import PortTaken, address, listen, listen_for_operator, own, socket_path
 from mutoscope.settings import Settings
 from mutoscope.web.operator import create_operator_app
 from mutoscope.web.protocol import BoundedHttp
@@ -49,10 +49,22 @@ def _server(app: object, settings: Settings) -> _Server:
     )
 
 
-async def serve(settings: Settings, ready: Ready, open_: Open = open_studio) -> int:
+async def work(settings: Settings, ready: Ready, open_: Open = open_studio) -> int:
+    """Work on jobs until SIGINT or SIGTERM, as `serve` does. Raises CannotOpen, SettingsError."""
+    with _signals() as stopped:
+        running = await open_(settings)
+        try:
+            running.worker.start()
+            await ready(running)
+            return await stopped
+        finally:
+            await running.close()
+
+
+async def serve(settings: Settings, ready: Ready, open_: Open = open_studio, with_worker: bool = True) -> int:
     """Run the studio until SIGINT or SIGTERM; returns which of them it was. A second one ends the process at once.
 
-    ``ready`` is awaited beside it once both doors are open; what it raises ends the studio. Raises CannotOpen,
+    ``with_worker``: whether jobs go on in this process too. ``ready`` is awaited beside it once both doors are open; what it raises ends the studio. Raises CannotOpen,
     SettingsError.
     """
     with _signals() as stopped:
@@ -61,6 +73,7 @@ async def serve(settings: Settings, ready: Ready, open_: Open = open_studio) -> 
             doors.callback(listener.close)
             running = await open_(settings, address(settings, listener.getsockname()[1]))
             doors.push_async_callback(running.close)
+            doors.callback(os.close, own(settings))
             path = socket_path(settings)
             operator = listen_for_operator(path)
             doors.callback(path.unlink, missing_ok=True)
@@ -68,7 +81,7 @@ async def serve(settings: Settings, ready: Ready, open_: Open = open_studio) -> 
                 _server(running.app, settings): listener,
                 _server(create_operator_app(running.studio, running.backup, running.app), settings): operator,
             }
-            return await _until(stopped, running, servers, ready)
+            return await _until(stopped, running, servers, ready, with_worker)
 
 
 async def _listen(settings: Settings, open_: Open) -> socket.socket:
@@ -102,7 +115,11 @@ def _signals() -> Generator[asyncio.Future[int]]:
 
 
 async def _until(
-    stopped: asyncio.Future[int], running: Running, servers: dict[_Server, socket.socket], ready: Ready
+    stopped: asyncio.Future[int],
+    running: Running,
+    servers: dict[_Server, socket.socket],
+    ready: Ready,
+    with_worker: bool,
 ) -> int:
     """Serve until ``stopped``, or until something breaks; then end requests and work side by side."""
 
@@ -114,7 +131,8 @@ async def _until(
     beside = asyncio.ensure_future(_when_open(list(servers), running, ready))
     for task in (*serving, beside):
         task.add_done_callback(look)
-    running.worker.start()
+    if with_worker:
+        running.worker.start()
     try:
         return await stopped
     finally:

@@ -89,7 +89,7 @@ class Backup:
             raise Invalid(
                 "A backup inside the data folder is no backup: name a folder elsewhere, best on another disk."
             )
-        with _in_words():
+        with in_words():
             database = await self._snapshot(target)
             copied, counts, sizes, damaged = 0, 0, 0, list[str]()
             async for info in self._blobs.list(""):
@@ -105,7 +105,7 @@ class Backup:
                 made_at=datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="seconds"),
                 database=self._layout.database,
                 database_bytes=database.stat().st_size,
-                database_sha256=await asyncio.to_thread(_sha256, database),
+                database_sha256=await asyncio.to_thread(sha256_of, database),
                 objects=counts,
                 objects_bytes=sizes,
                 objects_copied=copied,
@@ -155,10 +155,10 @@ async def verify_backup(
     The database is opened as a copy of the copy, so that the backup stays as it is. Raises Invalid when the folder
     holds no whole backup, Unavailable when it cannot be read, StoreUnavailable, BlobsUnavailable.
     """
-    with _in_words():
-        manifest = _read_manifest(folder / MANIFEST)
+    with in_words():
+        manifest = read_manifest(folder / MANIFEST)
         database, wrong = folder / manifest.database, list[str]()
-        if not database.is_file() or await asyncio.to_thread(_sha256, database) != manifest.database_sha256:
+        if not database.is_file() or await asyncio.to_thread(sha256_of, database) != manifest.database_sha256:
             raise Invalid("The database is not the one that the manifest describes: run the backup again.")
         wrong += [f"{name} is missing" for name in manifest.files if not (folder / name).is_file()]
         with tempfile.TemporaryDirectory(prefix="mutoscope-verify-") as scratch:
@@ -221,7 +221,8 @@ async def _digest(chunks: AsyncIterator[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -245,7 +246,8 @@ def _place(database: Path, place: Path, manifest_path: Path, manifest: Manifest)
     write_file(manifest_path, msgspec.json.format(msgspec.json.encode(manifest)), replace=True)
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """What a backup says of itself. Raises Invalid when it is not whole."""
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
@@ -258,7 +260,8 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 @contextmanager
-def _in_words() -> Generator[None]:
+def in_words() -> Generator[None]:
+    """Whatever a disk refuses, as Unavailable."""
     try:
         yield
     except (OSError, SpoolFull) as e:

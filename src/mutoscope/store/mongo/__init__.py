@@ -1,7 +1,7 @@
 """The store that many processes share: one MongoDB database, in collections of our own."""
 
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -80,10 +80,15 @@ async def open_mongo(uri: str, clock: Clock, copies: Copies) -> Store:
     return store
 
 
-async def load_mongo(uri: str, clock: Clock, pages: Iterable[Sequence[Row]]) -> None:
-    """Fill an empty database from a backup; run again, it begins anew. Raises StoreUnavailable."""
+async def load_mongo(
+    uri: str, clock: Clock, pages: Iterable[Sequence[Row]], finish: Callable[[], Awaitable[None]]
+) -> None:
+    """Fill an empty database from a backup, and await ``finish`` before it may be opened; run again, it begins anew.
+
+    Raises StoreUnavailable, also when the database is not empty, and what ``finish`` raises.
+    """
     async with _engine(uri, clock) as (engine, _):
-        await load(engine, pages)
+        await load(engine, pages, finish)
     await engine.close()
 
 

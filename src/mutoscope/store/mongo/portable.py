@@ -1,6 +1,6 @@
 """The database read and written row by row, for backups."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import mutoscope.store.mongo.items as items
@@ -35,18 +35,17 @@ async def copy_to(c: Connection, writer: Writer) -> None:
             await writer.add([to_row(document) for document in page])
 
 
-async def load(engine: Engine, pages: Iterable[Sequence[Row]]) -> None:
-    """Fill an empty database. Broken off, it begins again from nothing when it is called again.
+async def load(engine: Engine, pages: Iterable[Sequence[Row]], finish: Callable[[], Awaitable[None]]) -> None:
+    """Fill an empty database, and let nobody open it before ``finish`` has been awaited.
+
+    Broken off, it begins again from nothing when it is called again.
 
     Raises StoreUnavailable when the database holds something of a studio.
     """
     mark = {"_id": LOADING}
     if await engine.read(lambda c: c["counters"].one(mark)):
-        for name in INDEXES:
-            others = (
-                {"_id": {"$type": "string", "$not": {"$regex": "^(gate|seq|loading)"}}} if name == "counters" else {}
-            )
-            await engine.read(lambda c, name=name, others=others: c[name].delete(others))
+        for name in INDEXES.keys() - {"counters"}:
+            await engine.read(lambda c, name=name: c[name].delete({}))
     elif await engine.read(lambda c: c["people"].one({})):
         raise StoreUnavailable("The database holds a studio already: a backup is loaded into an empty one.")
     await engine.step(lambda c: c["counters"].update(mark, {"$set": {"value": 1}}, upsert=True))
@@ -54,6 +53,7 @@ async def load(engine: Engine, pages: Iterable[Sequence[Row]]) -> None:
     for page in pages:
         await loading.add(page)
     await loading.finish()
+    await finish()
     await engine.step(lambda c: c["counters"].taken(mark))
 
 
