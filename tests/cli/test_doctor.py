@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ from cli.command import PATIENCE_S, Ran, Server, command, environment, mutoscope
 from disks import make_read_only, make_writable, small_disk
 from mutoscope.blobs.s3 import open_s3
 from mutoscope.domain.ids import SystemClock
+from servers.mongod import ReplicaSet
 from servers.s3 import KEYS, S3Server, free_port, place_in
 
 ITEM = re.compile(r"med_[0-9a-z]{26}")
@@ -181,6 +183,20 @@ async def test_with_a_bucket_the_bytes_come_back_from_it_and_nothing_stays_in_it
         assert f"trial-{delivery} (AWS_S3_BUCKET)" in by_part["settings"]["says"]
         is_clean(data, environ)
     assert await objects(server, f"trial-{delivery}") == []
+
+
+def test_on_mongodb_it_is_the_same(tmp_path: Path, mongod: ReplicaSet) -> None:
+    environ = {"MONGODB_URI": mongod.uri("doctor"), "JWT_SECRET": secrets.token_hex(32)}
+    data = tmp_path / "data"
+    assert mutoscope(data, "user", "create", "carol", "--role", "admin", environ=environ).code == 0
+    ran = mutoscope(data, *ALL, "--json", environ=environ)
+    went_well(ran)
+    by_part = {finding["part"]: finding["says"] for finding in json.loads(ran.out)[: -len(STEPS)]}
+    assert by_part["database"].startswith("MongoDB 6.")
+    assert "the database's is " in by_part["clock"]
+    assert "records in MongoDB (MONGODB_URI)" in by_part["settings"]
+    assert environ["MONGODB_URI"] not in ran.out
+    is_clean(data, environ)
 
 
 def test_without_a_bucket_that_works_nothing_is_made(tmp_path: Path, server: S3Server) -> None:
