@@ -6,13 +6,12 @@ metadata (``mutoscope``) whose it is. Objects are private; people get signed add
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from xml.etree import ElementTree
 
 import httpx2
 import msgspec
@@ -21,41 +20,22 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from mutoscope.blobs.port import CHUNK_BYTES, BlobInfo, BlobMissing, BlobsUnavailable
+from mutoscope.blobs.sentences import SENTENCES, sentence
 from mutoscope.blobs.sigv4 import LONGEST_S, Signer
+from mutoscope.blobs.unfinished import Unfinished
+from mutoscope.blobs.uploads import SILENCE_S, SLOW_SILENCE_S, Uploads
 from mutoscope.domain.ids import DAY, SECOND, Clock, Ids, Millis
 from mutoscope.domain.media import Kind, Variant, is_key, key_for
 
-PART_BYTES = 5 * 1024 * 1024
-"""The smallest part that S3 takes; two are in memory for each file that is being stored."""
-PARTS_AT_ONCE = 2
-PUTS_AT_ONCE = 3
-"""How many files are stored at once; the others wait, so that memory stays what it is."""
 PATIENCE = timedelta(seconds=30)
 """How long a request is tried again while the bucket does not answer or says that it is busy."""
 UNFINISHED_MS: Millis = DAY
 """From what age on an upload without an end is given up."""
 LISTED = 500
 ROOTS = ("images/", "sources/", "videos/")
+OURS = ("images/med_", "sources/gen_", "videos/med_")
+"""How every key of ours begins: uploads of others in the same bucket are not even listed."""
 _PREFIX = re.compile(r"(?:images|sources|videos)/(?:[a-z0-9_-][a-z0-9._-]*/)*[a-z0-9._-]*")
-_CODES = re.compile(r"<Code>(\w+)</Code>")
-
-SENTENCES = {
-    "NoSuchBucket": "There is no bucket of that name: make it, or mend AWS_S3_BUCKET.",
-    "InvalidAccessKeyId": "The bucket's server does not know this key: mend AWS_ACCESS_KEY_ID.",
-    "SignatureDoesNotMatch": "The key's secret half is wrong: mend AWS_SECRET_ACCESS_KEY.",
-    "InvalidToken": "The session token is wrong: mend AWS_SESSION_TOKEN.",
-    "ExpiredToken": "The session token has run out: get a new AWS_SESSION_TOKEN.",
-    "RequestTimeTooSkewed": "This machine's clock is wrong by minutes: set it, and let it be kept right.",
-    "PermanentRedirect": "The bucket is in another region: mend AWS_REGION.",
-    "AuthorizationHeaderMalformed": "The bucket is in another region: mend AWS_REGION.",
-    "IllegalLocationConstraintException": "The bucket is in another region: mend AWS_REGION.",
-    "QuotaExceeded": "The bucket is full: raise its quota.",
-    "SlowDown": "The bucket's server is too busy just now: try again later.",
-}
-"""What to do for the words in which S3 refuses (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
-
-
-Uploads = list[tuple[str, str, Millis]]
 
 
 class S3Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +81,9 @@ class S3Blobs:
 
     def __init__(self, place: S3Place, clock: Clock) -> None:
         self.place, self._clock = place, clock
-        self.store = _open(place)
+        self.store = _open(place, SILENCE_S)
+        self.uploads = Uploads(self.store, _open(place, SLOW_SILENCE_S))
         self._signer = place.signer
-        self._turns = asyncio.Semaphore(PUTS_AT_ONCE)
         self._signed = lru_cache(8_192)(self._sign)
         self._chained: dict[tuple[str, int, int], str] = {}
 
@@ -116,12 +96,8 @@ class S3Blobs:
             "Content-Disposition": f'inline; filename="{name}"',
             "mutoscope": key.rpartition("/")[0].rpartition("/")[2] or name,
         }
-        async with self._turns:
-            with self._in_words("put"):
-                await obstore.put_async(
-                    self.store, key, source, attributes=cast(Any, attributes),
-                    use_multipart=size_bytes > PART_BYTES, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE,
-                )  # fmt: skip
+        with self._in_words("put"):
+            await self.uploads.put(key, source, size_bytes, attributes)
 
     async def head(self, key: str) -> BlobInfo:
         """Size and time, by one request."""
@@ -219,7 +195,7 @@ class S3Blobs:
         except httpx2.TransportError as e:
             raise BlobsUnavailable("The bucket does not answer at its signed addresses: look at the network.") from e
         if answer.status_code != 200:
-            raise BlobsUnavailable(_sentence(answer.text, "read by a signed address"))
+            raise BlobsUnavailable(sentence(answer.text, "read by a signed address"))
 
     async def sweep(self) -> int:
         """Give up parts of ours that a crash left without an end, which nobody sees and everybody pays for; how many.
@@ -228,30 +204,13 @@ class S3Blobs:
         """
         if self._signer is None:
             return 0
-        swept = 0
-        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE.seconds) as http:
-            for key, upload, begun in await self._unfinished(http, self._signer):
-                if is_key(key) and begun < self._clock.now() - UNFINISHED_MS:
-                    query = {"uploadId": upload}
-                    url = self._signer.sign(f"{self.place.address}/{key}", self._clock.now(), 300, "DELETE", query)
-                    swept += (await http.delete(url)).is_success
+        swept, before = 0, self._clock.now() - UNFINISHED_MS
+        async with Unfinished(self.place.address, self._signer, self._clock, PATIENCE.seconds) as uploads:
+            for prefix in OURS:
+                for upload in await uploads.list(prefix):
+                    if is_key(upload.key) and upload.begun_at < before:
+                        swept += await uploads.give_up(upload)
         return swept
-
-    async def _unfinished(self, http: httpx2.AsyncClient, signer: Signer) -> Sequence[tuple[str, str, Millis]]:
-        """Key, number and beginning of each unfinished upload; the first thousand, the rest another time."""
-        try:
-            answer = await http.get(signer.sign(self.place.address, self._clock.now(), 300, query={"uploads": ""}))
-        except httpx2.TransportError as e:
-            raise BlobsUnavailable("The bucket does not answer.") from e
-        if answer.status_code != 200:
-            raise BlobsUnavailable(_sentence(answer.text, "list unfinished uploads"))
-        found: Uploads = []
-        for upload in ElementTree.fromstring(answer.content).iter():  # noqa: S314  # the bucket's server is trusted with the films
-            if upload.tag.endswith("}Upload") or upload.tag == "Upload":
-                of = {child.tag.rpartition("}")[2]: child.text or "" for child in upload}
-                begun = msgspec.convert(of["Initiated"], datetime, strict=False)
-                found.append((of["Key"], of["UploadId"], int(begun.timestamp() * 1000)))
-        return found
 
     @contextmanager
     def _in_words(self, what: str) -> Generator[None]:
@@ -264,7 +223,7 @@ class S3Blobs:
             raise BlobsUnavailable(SENTENCES["NoSuchBucket"]) from None
         except (BaseError, OSError) as e:
             said = str(e)
-            raise BlobsUnavailable(_sentence(said, what)) from None
+            raise BlobsUnavailable(sentence(said, what)) from None
 
 
 def open_s3(place: S3Place, clock: Clock) -> S3Blobs:
@@ -272,7 +231,7 @@ def open_s3(place: S3Place, clock: Clock) -> S3Blobs:
     return S3Blobs(place, clock)
 
 
-def _open(place: S3Place) -> S3Store:
+def _open(place: S3Place, silence_s: int) -> S3Store:
     config: dict[str, Any] = {
         "region": place.region,
         "checksum_algorithm": "SHA256",
@@ -290,8 +249,8 @@ def _open(place: S3Place) -> S3Store:
     return S3Store(
         place.bucket,
         config=cast(Any, config),
-        # A film may take long; silence in the middle of it may not.
-        client_options={"allow_http": plain, "connect_timeout": "5s", "read_timeout": "20s", "timeout": "6h"},
+        # An answer may take long; silence before it or in the middle of it may not.
+        client_options={"allow_http": plain, "connect_timeout": "5s", "read_timeout": f"{silence_s}s", "timeout": "6h"},
         retry_config={"max_retries": 10, "retry_timeout": PATIENCE},
     )
 
@@ -313,17 +272,3 @@ def _info(meta: Any) -> BlobInfo:
     return BlobInfo(
         key=meta["path"], size_bytes=meta["size"], modified_at=int(meta["last_modified"].timestamp() * 1000)
     )
-
-
-def _sentence(said: str, what: str) -> str:
-    """What to do, without any of the server's own words but its code: those may repeat a key."""
-    code = next(iter(_CODES.findall(said)), "")
-    if code in SENTENCES:
-        return SENTENCES[code]
-    if code == "AccessDenied" or "403" in said:
-        return f"The key may not {what} in the bucket: give it the permission (put, get, list and delete objects)."
-    if code:
-        return f"The bucket refused to {what}: {code}."
-    if "connect" in said or "dns" in said.casefold() or "timed out" in said or "timeout" in said:
-        return "The bucket's server does not answer: look at AWS_ENDPOINT_URL, AWS_REGION and the network."
-    return f"The bucket did not {what}: its server answered with an error, or not at all."
