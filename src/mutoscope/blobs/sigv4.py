@@ -10,13 +10,14 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
 from mutoscope.domain.ids import Millis
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 LONGEST_S = 7 * 24 * 3600
 """What S3 allows an address to hold at most."""
 
@@ -56,11 +57,17 @@ class Signer(msgspec.Struct, frozen=True, kw_only=True):
             asked["X-Amz-Security-Token"] = self.session_token
         path = quote(parts.path or "/", safe="/-_.~")
         text = "&".join(f"{quote(name, safe='-_.~')}={quote(asked[name], safe='-_.~')}" for name in sorted(asked))
-        request = f"{method}\n{path}\n{text}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+        request = f"{method}\n{path}\n{text}\nhost:{_host(parts)}\n\nhost\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(request.encode()).hexdigest()
         key = _key(self.secret_access_key, stamp[:8], self.region)
         signature = hmac.new(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), hashlib.sha256).hexdigest()
         return f"{parts.scheme}://{parts.netloc}{path}?{text}&X-Amz-Signature={signature}"
+
+
+def _host(parts: SplitResult) -> str:
+    """What a client will send as Host, which is what is signed: small letters, and no port that goes without saying."""
+    host = parts.netloc.rpartition("@")[2].lower()
+    return host.removesuffix(DEFAULT_PORTS[parts.scheme])
 
 
 @lru_cache(8)
