@@ -1,5 +1,6 @@
 """A studio that is killed and started again over one data folder, and what must hold of it afterwards."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,14 +13,13 @@ from typing import Any
 
 import httpx2
 
-from mutoscope.blobs.folder import FolderBlobs
+from crash.backends import Backend
+from mutoscope.blobs.port import Blobs
 from mutoscope.domain.generation import State
-from mutoscope.domain.ids import SystemClock
 from mutoscope.domain.ledger import Entry, EntryKind
 from mutoscope.domain.media import Kind, Previews, Variant
 from mutoscope.domain.search import EVERYTHING, Query
-from mutoscope.store.port import GenerationFilter
-from mutoscope.store.sqlite import open_sqlite
+from mutoscope.store.port import GenerationFilter, Store
 from stubs.running import RunningStub
 
 TESTS = Path(__file__).parents[1]
@@ -57,9 +57,11 @@ class DiedEarly(Exception):
 class KilledStudio:
     """The server process, the orders that were placed, and their keys."""
 
-    def __init__(self, data: Path, stub: RunningStub, kind: str = "can-be-asked") -> None:
-        """``kind``: the manners of its provider, see `victim.providers`."""
-        self.data, self.stub, self.kind = data, stub, kind
+    def __init__(
+        self, data: Path, stub: RunningStub, kind: str = "can-be-asked", backend: Backend | None = None
+    ) -> None:
+        """``kind``: the manners of its provider, see `victim.providers`. ``backend``: where it keeps things."""
+        self.data, self.stub, self.kind, self.backend = data, stub, kind, backend or Backend()
         self.kills = 0
         self.accepted: dict[str, str] = {}
         """The id of each job, by the idempotency key of its order."""
@@ -83,8 +85,10 @@ class KilledStudio:
         self.crash_at = crash_at
         command = [sys.executable, "-m", "crash.victim", str(self.data), self.stub.address, self.kind]
         command += ["sweep-now"] if sweep_now else []
-        environment = os.environ | {"CRASH_AT": crash_at, "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0",
-                                    "MUTOSCOPE_PER_PERSON_JOBS": "16"}  # fmt: skip
+        environment = os.environ | self.backend.environment | {
+            "CRASH_AT": crash_at, "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0",
+            "MUTOSCOPE_PER_PERSON_JOBS": "16",
+        }  # fmt: skip
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=TESTS, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
@@ -128,6 +132,11 @@ class KilledStudio:
         if response.is_success:
             self.accepted[key] = response.json()["id"]
         return response
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     def alive(self) -> bool:
         """Whether the process still runs."""
@@ -194,14 +203,16 @@ class KilledStudio:
     def wait_swept(self) -> None:
         """Start with a sweep that takes what is older than now, and wait until the spool holds no file."""
         self.start(sweep_now=True)
-        spool = self.data / "spool"
-        self._until_none(lambda: [path for path in spool.rglob("*") if path.is_file()], "left in the spool")
-        time.sleep(0.5)  # One more round of the sweep over the stored objects.
+        # os.walk, since folders go while they are looked through.
+        self._until_none(
+            lambda: [name for _, _, names in os.walk(self.data / "spool") for name in names], "left in the spool"
+        )
+        time.sleep(1)  # One more round of the sweep over the stored objects.
         self.stop()
 
     async def examine(self) -> Counter[State]:
         """What must hold of a studio at rest. Returns how many jobs ended in which state."""
-        store = await open_sqlite(self.data / "mutoscope.db", SystemClock())
+        store = await self.open_store()
         try:
             assert await store.ledger.proof() == []
             jobs = await _everything(lambda cursor: store.generations.list(GenerationFilter(), cursor, 100))
@@ -216,6 +227,14 @@ class KilledStudio:
         _check_entries(jobs, [entry for entry, _ in entries])
         await self._check_files(items)
         return Counter(job.state for job in jobs)
+
+    async def open_store(self) -> Store:
+        """The records."""
+        return await self.backend.open_store(self.data)
+
+    def open_blobs(self) -> Blobs:
+        """The media."""
+        return self.backend.open_blobs(self.data)
 
     def _check_jobs(self, jobs: list[Any], items: list[Any]) -> None:
         counts = httpx2.get(f"{self.stub.address}/admin/counts", timeout=PATIENCE_S).json()
@@ -239,10 +258,18 @@ class KilledStudio:
 
     async def _check_files(self, items: list[Any]) -> None:
         recorded = {file.key: file.size_bytes for item in items for file in item.files.values()}
-        stored = {info.key: info.size_bytes async for info in FolderBlobs(self.data / "media").list("")}
+        stored = {info.key: info.size_bytes async for info in self.open_blobs().list("")}
         assert stored == recorded, (
             f"orphans {stored.keys() - recorded.keys()}, missing {recorded.keys() - stored.keys()}"
         )
+        for item in items:
+            master = hashlib.sha256(await self.read(item.files[Variant.MASTER].key))
+            assert master.hexdigest() == item.facts.sha256, f"{item.id} holds other bytes than were looked at"
+        assert not await self.backend.unfinished(self.data), "something half-stored is left"
+
+    async def read(self, key: str) -> bytes:
+        """The bytes of a stored file."""
+        return b"".join([chunk async for chunk in self.open_blobs().read(key)])
 
 
 def _check_entries(jobs: list[Any], entries: list[Entry]) -> None:

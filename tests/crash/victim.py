@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mutoscope import logs
+from mutoscope.blobs import s3
 from mutoscope.blobs.folder import FolderBlobs
+from mutoscope.blobs.s3 import S3Blobs
 from mutoscope.cli.serving import serve
 from mutoscope.providers.port import Provider
 from mutoscope.settings import load_settings
@@ -24,13 +26,14 @@ from mutoscope.wiring import Running, open_studio
 from mutoscope.worker.context import Numbers
 from stubs.adapter import StubProvider
 
+BLOBS = S3Blobs if "AWS_S3_BUCKET" in os.environ else FolderBlobs
 OPERATIONS: dict[str, tuple[type, str]] = {
     **{name: (SqliteGenerations, name) for name in ("accept", "claim", "begin", "advance", "postpone", "publish")},
     "submit": (StubProvider, "submit"),
     "poll": (StubProvider, "poll"),
     "forget": (StubProvider, "forget"),
     "spool": (Spool, "write"),
-    "put": (FolderBlobs, "put"),
+    "put": (BLOBS, "put"),
     "previews": (SqliteMedia, "finish_previews"),
 }
 
@@ -70,6 +73,8 @@ async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
         gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=6_000,
         **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
     )  # fmt: skip
+    if sweep_now:
+        s3.UNFINISHED_MS = 0
     opened = functools.partial(open_studio, providers=providers(kind, stub), numbers=numbers)
 
     async def ready(running: Running) -> None:

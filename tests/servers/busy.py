@@ -63,10 +63,11 @@ class BusyStub:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
             return
+        await receive()
         async with httpx2.AsyncClient(trust_env=False, timeout=60) as self._http:
-            for phase in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{phase}.complete"})
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         if self._is_too_much():
