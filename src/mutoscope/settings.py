@@ -165,9 +165,13 @@ class Settings(BaseSettings):
     aws_endpoint_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="The address of another S3 server than Amazon's, such as `https://s3.example.org`."
     )
-    delivery: Literal["studio", "bucket"] | None = Field(
+    delivery: Literal["studio", "bucket", "cdn"] | None = Field(
         None,
-        description="Where people's browsers get media: through the `studio`, or by short signed addresses of the `bucket`, which they have to reach then; unset, the bucket where there is one.",
+        description="Where people's browsers get media: through the `studio`, by short signed addresses of the `bucket`, which they have to reach then, or from shared caches in front of the studio (`cdn`); unset, the bucket where there is one.",
+    )
+    cdn_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description="The address of those shared caches, such as `https://cdn.example.org`; with `MUTOSCOPE_DELIVERY=cdn`.",
     )
     mongodb_uri: SecretStr | None = Field(
         None,
@@ -306,7 +310,21 @@ def _halves(values: Mapping[str, Any]) -> list[str]:
         )
     if values.get("delivery") == "bucket" and not bucket:
         sentences.append("AWS_S3_BUCKET is missing: MUTOSCOPE_DELIVERY is bucket. Set it, or unset MUTOSCOPE_DELIVERY.")
-    return sentences
+    return sentences + _of_cdn(values)
+
+
+def _of_cdn(values: Mapping[str, Any]) -> list[str]:
+    cdn, address, own = (str(values.get(name) or "") for name in ("delivery", "cdn_url", "base_url"))
+    if cdn == "cdn" and not address:
+        return [
+            "MUTOSCOPE_CDN_URL is missing: MUTOSCOPE_DELIVERY is cdn. Set it to the CDN's address,"
+            " such as https://cdn.example.org."
+        ]
+    if address and cdn != "cdn":
+        return ["MUTOSCOPE_CDN_URL is set, and MUTOSCOPE_DELIVERY is not cdn. Set MUTOSCOPE_DELIVERY=cdn, or unset it."]
+    if address.startswith("http:") and own.startswith("https:"):
+        return ["MUTOSCOPE_CDN_URL must be https as MUTOSCOPE_BASE_URL is: browsers show no film over http there."]
+    return []
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -118,7 +118,9 @@ async def _put_together(
         token = settings.metrics_token
         place = s3_place(settings) if studio.policy.from_bucket else None
         app = create_app(
-            studio, token.get_secret_value() if token else None, media_address=place.address if place else None
+            studio,
+            token.get_secret_value() if token else None,
+            media_address=place.address if place else studio.policy.cdn_url,
         )
         backup = Backup(store, worker.blobs, data, LAYOUT, __version__)
         return Running(studio=studio, app=app, worker=loop, backup=backup, parts=parts.pop_all())
@@ -234,7 +236,8 @@ def _policy(settings: Settings) -> Policy:
         sign_up_grant=settings.grant_at_sign_up(costs_money=False),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
-        from_bucket=settings.delivery != "studio" and settings.aws_s3_bucket is not None,
+        from_bucket=settings.delivery in (None, "bucket") and settings.aws_s3_bucket is not None,
+        cdn_url=settings.cdn_url if settings.delivery == "cdn" else None,
         unknown_release_ms=settings.unknown_release_hours * HOUR,
     )
 

@@ -38,13 +38,12 @@ class Addresses:
 
     def _make(self, media_id: str, standing: str, variant: Variant, window: int) -> str:
         expires = (window + 2) * self._window_ms // 1000
-        signature = self._sign(self._keys[0], media_id, standing, variant, expires)
-        return f"/media/{media_id}/{variant}?e={expires}&s={signature}"
+        return written(media_id, variant, str(expires), self._sign(self._keys[0], media_id, standing, variant, expires))
 
     def verify(self, item: Media, variant: Variant, expires: str, signature: str) -> bool:
         """Whether the two parameters of an address are ours, for that variant of the item as it is, and still hold."""
         if (
-            not (expires.isascii() and expires.isdigit() and len(expires) < 14)
+            not (expires.isascii() and expires.isdigit() and len(expires) < 14 and expires[0] != "0")
             or int(expires) * 1000 <= self._clock.now()
         ):
             return False
@@ -58,6 +57,11 @@ class Addresses:
     def _sign(self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int) -> str:
         digest = hmac.digest(key, f"{media_id}\n{standing}\n{variant}\n{expires_s}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:SIGNATURE_CHARS]
+
+
+def written(media_id: str, variant: Variant, expires: str, signature: str) -> str:
+    """The one way to write a signed address. Others may open as well, but no cache should keep a copy for each."""
+    return f"/media/{media_id}/{variant}?e={expires}&s={signature}"
 
 
 def _standing(item: Media) -> str:

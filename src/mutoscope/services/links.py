@@ -1,7 +1,7 @@
-"""Where a viewer gets an item's files: signed addresses of the studio, or of the bucket that has the bytes."""
+"""Where a viewer gets an item's files: signed addresses of the studio, of a CDN before it, or of the bucket that has the bytes."""
 
 from mutoscope.blobs.port import Blobs, BlobsUnavailable
-from mutoscope.domain.media import Media, StoredFile
+from mutoscope.domain.media import Media, Variant
 from mutoscope.domain.rights import Viewer, allowed
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.policy import Policy
@@ -16,16 +16,34 @@ class Links:
     async def of(self, viewer: Viewer, item: Media) -> dict[str, str]:
         """The address of each variant that the viewer may have, by its name. They stay as they are within a window."""
         return {
-            variant.value: await self.in_bucket(file) or self._base_url + self._addresses.path(item, variant)
-            for variant, file in item.files.items()
+            variant.value: await self.elsewhere(viewer, item, variant)
+            or self._base_url + self._addresses.path(item, variant)
+            for variant in item.files
             if allowed(viewer, item, variant)
         }
 
-    async def in_bucket(self, file: StoredFile) -> str | None:
-        """A signed address of the bucket for whoever was found to have the right; None where the studio has to send it."""
+    async def elsewhere(self, viewer: Viewer, item: Media, variant: Variant) -> str | None:
+        """A signed address of the CDN or of the bucket for whoever was found to have the right to that file.
+
+        None where the studio has to send it.
+        """
+        if self._policy.cdn_url is not None:
+            return self._at_cdn(self._policy.cdn_url, viewer, item, variant)
         if not self._policy.from_bucket:
             return None
         try:
-            return await self._blobs.presign(file.key, self._policy.address_window_ms // 1000)
+            return await self._blobs.presign(item.files[variant].key, self._policy.address_window_ms // 1000)
         except BlobsUnavailable:
             return None
+
+    def _at_cdn(self, cdn_url: str, viewer: Viewer, item: Media, variant: Variant) -> str | None:
+        # Whoever comes by a signed address may be the CDN. And the CDN comes as a stranger: what is in the trash or
+        # hidden is not for it, so those who still see that get it from the studio.
+        if viewer.signed is not None or not opens_alone((item.id, variant), item):
+            return None
+        return cdn_url + self._addresses.path(item, variant)
+
+
+def opens_alone(signed: tuple[str, Variant], item: Media) -> bool:
+    """Whether a signed address of the item opens for whoever has it, and nothing but it is looked at."""
+    return allowed(Viewer(signed=signed), item, signed[1])

@@ -19,5 +19,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     upload_limits: MediaLimits
     from_bucket: bool = False
     """Whether browsers get media by signed addresses of the bucket instead of through the studio."""
+    cdn_url: str | None = None
+    """The address of the shared caches in front of the studio that browsers get media from; None without any."""
     unknown_release_ms: Millis
     """How long a job of unknown outcome holds its tokens."""

@@ -17,6 +17,8 @@ from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.errors import NotFound
 from mutoscope.domain.media import EXTENSIONS, Media, StoredFile, Variant
 from mutoscope.domain.rights import Viewer
+from mutoscope.services.addresses import written
+from mutoscope.services.links import opens_alone
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import shown_title
 from mutoscope.web.ranges import Unsatisfiable, byte_range, etag_matches
@@ -26,6 +28,8 @@ from mutoscope.web.streaming import ByteStream
 log = structlog.get_logger("mutoscope.web")
 
 CSP = "sandbox; default-src 'none'; frame-ancestors 'none'"
+ALONE = {"Vary": "Cookie, Authorization"}
+"""On answers that depend on who asks: they are for that one."""
 NAME_CHARS = 60
 
 
@@ -36,18 +40,27 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
     viewer, item, file = await studio.gallery.file(
         viewer_of(request), media_id, asked, partial(_is_signed, request, studio, asked)
     )
+    shared = _is_shared(request, studio, viewer, item, asked)
+    if shared:
+        # Others get this answer too: nothing in it may depend on who happened to be the first to ask.
+        viewer = Viewer(signed=viewer.signed)
     etag = etag_of(item, asked, file)
-    headers = _common(request, studio, viewer, etag)
+    headers = _common(request, studio, viewer, etag) | (_shared(request, studio) if shared else ALONE)
     if etag_matches(request.headers.get("if-none-match"), etag):
         return ByteStream(304, headers, None)
     # A download gets the item's title as its name, which only the studio can give it.
-    if request.query_params.get("download") != "1" and (there := await studio.links.in_bucket(file)) is not None:
-        return ByteStream(302, headers | {"Location": there, "Content-Length": "0"}, None)
+    if not _is_download(request) and (there := await studio.links.elsewhere(viewer, item, asked)) is not None:
+        return ByteStream(302, headers | _redirected(studio, there), None)
     headers |= {
         "Content-Type": file.mime_type,
         "Content-Disposition": _disposition(request, viewer, item, asked, file),
     }
-    if_range = request.headers.get("if-range")
+    return await _content(request, studio, item, file, headers)
+
+
+async def _content(request: Asked, studio: Studio, item: Media, file: StoredFile, headers: dict[str, str]) -> ASGIApp:
+    """The whole file, or the range of it that was asked for."""
+    if_range, etag = request.headers.get("if-range"), headers["ETag"]
     wanted = request.headers.get("range") if if_range is None or etag_matches(if_range, etag, weak=False) else None
     try:
         part = byte_range(wanted, file.size_bytes) if request.method == "GET" else None
@@ -93,14 +106,53 @@ def _is_signed(request: Asked, studio: Studio, variant: Variant, item: Media) ->
     return expires is not None and signature is not None and studio.addresses.verify(item, variant, expires, signature)
 
 
+def _is_shared(request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant) -> bool:
+    """Whether a cache that many share may keep the answer: behind a CDN, one to an address of ours that opens by itself.
+
+    Only to the letter: every other spelling, or something added, would be a copy of its own, as many as somebody likes.
+    """
+    if studio.policy.cdn_url is None or viewer.signed is None or not opens_alone(viewer.signed, item):
+        return False
+    expires, signature = request.query_params["e"], request.query_params["s"]
+    asked = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    return asked.removesuffix(b"&download=1") == written(item.id, variant, expires, signature).encode()
+
+
+def _is_download(request: Asked) -> bool:
+    return request.query_params.get("download") == "1"
+
+
+def _rest_s(request: Asked, studio: Studio) -> int:
+    """For how many seconds the signed address that was asked for holds."""
+    return max((int(request.query_params["e"]) * 1000 - studio.clock.now()) // 1000, 0)
+
+
+def _shared(request: Asked, studio: Studio) -> dict[str, str]:
+    """What lets shared caches keep an answer until its address ends and no longer, and lets our pages show it.
+
+    ``stale-if-error=0`` is what CloudFront wants to hear so as not to go on while the studio is down, where
+    ``must-revalidate`` (RFC 9111, 5.2.2.2) is enough for others. Whoever has the address has the right: any page may.
+    """
+    return {
+        "Cache-Control": f"public, max-age={_rest_s(request, studio)}, must-revalidate, stale-if-error=0",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Access-Control-Allow-Origin": "*",
+    }
+
+
+def _redirected(studio: Studio, there: str) -> dict[str, str]:
+    to = {"Location": there, "Content-Length": "0"}
+    # Our own addresses end when an item is closed or opened; one that a browser remembered would show its owner nothing.
+    return to if studio.policy.cdn_url is None else to | {"Cache-Control": "private, no-store"}
+
+
 def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[str, str]:
     now, window = studio.clock.now(), studio.policy.address_window_ms
-    rest_ms = int(request.query_params["e"]) * 1000 - now if viewer.signed else window - now % window
+    rest_s = _rest_s(request, studio) if viewer.signed else (window - now % window) // 1000
     return {
         "ETag": etag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={max(rest_ms // 1000, 0)}",
-        "Vary": "Cookie, Authorization",
+        "Cache-Control": f"private, max-age={rest_s}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": CSP,
     }
@@ -110,7 +162,7 @@ def _disposition(request: Asked, viewer: Viewer, item: Media, variant: Variant, 
     title = shown_title(viewer, item)
     stem = title if variant is Variant.MASTER else f"{title} {variant}"
     plain, encoded = file_name(stem, EXTENSIONS.get(file.mime_type, "bin"))
-    how = "attachment" if request.query_params.get("download") == "1" else "inline"
+    how = "attachment" if _is_download(request) else "inline"
     return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 

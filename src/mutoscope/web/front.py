@@ -37,9 +37,9 @@ GUARDS: Guards = (
 def guards_for(media_address: str | None) -> Guards:
     """The guards of a studio whose pictures and films may come from that address too."""
     origin = " {0.scheme}://{0.netloc}".format(urlsplit(media_address)) if media_address else ""
-    policy = CSP.replace("img-src 'self'", f"img-src 'self'{origin}").replace(
-        "media-src 'self'", f"media-src 'self'{origin}"
-    )
+    policy = CSP
+    for source in ("img-src 'self'", "media-src 'self'", "connect-src 'self'"):
+        policy = policy.replace(source, source + origin)
     return ((b"content-security-policy", policy.encode()), *GUARDS)
 
 
