@@ -71,10 +71,10 @@ class Collection:
         max: Sort | None = None,
     ) -> list[Document]:
         """The documents that fit; with ``index``, walked along it, from ``min`` (with it) to ``max`` (without it)."""
-        found = self._collection.find(
-            filter, fields, sort=sort, limit=limit, hint=index, min=min, max=max, session=self._session
-        )
-        return await found.to_list()
+        found = self._collection.find(filter, fields, sort=sort, limit=limit, hint=index, session=self._session)
+        # By these methods: as arguments of `find` the driver sends them in a form that the server refuses.
+        found = found.min(min) if min else found
+        return await (found.max(max) if max else found).to_list()
 
     async def aggregate(self, *stages: Filter) -> list[Document]:
         """What a pipeline gives."""
