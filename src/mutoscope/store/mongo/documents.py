@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 import msgspec
+from bson.int64 import Int64
 
 from mutoscope.domain.generation import TERMINAL, Generation
 from mutoscope.domain.ids import Millis
@@ -33,7 +34,7 @@ def from_generation(generation: Generation) -> Document:
 
 def to_generation(document: Document) -> Generation:
     """The job of a document."""
-    return struct_of(_without_id(document), Generation)
+    return struct_of(_without_id(document) | {"parameters": _whole(document["parameters"])}, Generation)
 
 
 def from_media(item: Media) -> Document:
@@ -46,7 +47,7 @@ def from_media(item: Media) -> Document:
 
 def to_media(document: Document) -> Media:
     """The item of a document."""
-    return struct_of(_without_id(document), Media)
+    return struct_of(_without_id(document) | {"parameters": _whole(document["parameters"])}, Media)
 
 
 def from_person(person: Person) -> Document:
@@ -76,3 +77,12 @@ def _with_id(struct: msgspec.Struct) -> Document:
 
 def _without_id(document: Document) -> Document:
     return {**document, "id": document["_id"]}
+
+
+def _whole(value: Any) -> Any:
+    """A value of any shape with plain numbers: the driver has a type of its own for large ones, which is no JSON."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, Int64) else value

@@ -124,8 +124,8 @@ async def _give(c: Connection, account: str, amount: int) -> None:
     if field not in ACCOUNTS:
         return
     # Both accounts stand in the document from the start: what is compared and added is never missing.
-    zero: Document = {name: 0 for name in (*ACCOUNTS, "version", "lines") if name != field}
-    await c["balances"].update({"_id": person_id}, {"$inc": {field: amount}, "$setOnInsert": zero}, upsert=True)
+    new: Document = {name: 0 for name in (*ACCOUNTS, "lines") if name != field} | {"version": 1}
+    await c["balances"].update({"_id": person_id}, {"$inc": {field: amount}, "$setOnInsert": new}, upsert=True)
 
 
 async def _balance(c: Connection, person_id: str) -> Balance:
