@@ -21,6 +21,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from mutoscope.domain.ids import Clock, Millis
@@ -37,6 +38,7 @@ PREFIX = "mutoscope_"
 """What the names of our collections begin with: the database may belong to a running site."""
 
 MAJORITY = WriteConcern(w="majority")
+PRIMARY = ReadPreference.PRIMARY
 PATIENCE_S = 15.0
 """How long a transaction is tried again: a replica set has a new primary before that."""
 LOOK_S = 600.0
@@ -131,7 +133,10 @@ class Engine:
 
     def __init__(self, client: AsyncMongoClient[Document], database: str, clock: Clock) -> None:
         self.client, self.clock = client, clock
-        self.database = client.get_database(database, write_concern=MAJORITY, read_concern=ReadConcern("majority"))
+        # Whatever the address says: what was written here is read here, and transactions are for the primary alone.
+        self.database = client.get_database(
+            database, read_preference=PRIMARY, write_concern=MAJORITY, read_concern=ReadConcern("majority")
+        )
         self.committed: Callable[[Sequence[ObjectId]], None] = lambda _: None
         """Told the events of each commit of this process."""
         self.closed = False
@@ -183,7 +188,7 @@ class Engine:
     async def _once(self, work: Work[T], until: float) -> T:
         async with self.client.start_session() as session:
             connection = Connection(self.database, session)
-            await session.start_transaction(ReadConcern("snapshot"), MAJORITY)
+            await session.start_transaction(ReadConcern("snapshot"), MAJORITY, PRIMARY)
             try:
                 result = await work(connection)
             except BaseException:

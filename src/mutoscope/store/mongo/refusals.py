@@ -10,12 +10,15 @@ from pymongo.errors import (
 
 from mutoscope.store.port import StoreUnavailable
 
+_SIGN_IN = (
+    "user or password in MONGODB_URI is wrong, or the account is kept in another database (name it: authSource=admin)"
+)
 _BY_CODE = {
     13: "the account in MONGODB_URI may not do this: give it the role readWrite on this database",
-    18: "user or password in MONGODB_URI is wrong",
+    18: _SIGN_IN,
     50: "it took too long",
     112: "other changes of the same records kept coming in between; try again",
-    8000: "user or password in MONGODB_URI is wrong",
+    8000: _SIGN_IN,
     14031: "its disk is full",
 }
 """By https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml; 8000 is what Atlas says."""

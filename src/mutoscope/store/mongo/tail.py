@@ -83,8 +83,12 @@ class Tail:
         """Begin to read; returns when the mark has come. Raises PyMongoError, StoreUnavailable."""
         stream = await self._open(None)
         self._task = asyncio.create_task(self._run(stream))
-        await self._mark()
-        await self.caught_up()
+        try:
+            await self._mark()
+            await self.caught_up()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Stop reading, and wake whoever waits."""
