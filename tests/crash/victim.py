@@ -1,6 +1,7 @@
-"""A whole server, as `mutoscope serve` runs it, with the counting stub as its provider, and a place to be killed at.
+"""A process of a studio, with the counting stub as its provider, and a place to be killed at.
 
-CRASH_AT is ``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL.
+CRASH_ROLE is ``whole`` (as `mutoscope serve` runs it), ``web`` (with --no-worker) or ``worker``. CRASH_AT is
+``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL.
 """
 
 import asyncio
@@ -13,28 +14,32 @@ from pathlib import Path
 from typing import Any
 
 from mutoscope import logs
-from mutoscope.blobs import s3
+from mutoscope.blobs import folder, s3
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.blobs.s3 import S3Blobs
-from mutoscope.cli.serving import serve
+from mutoscope.cli.serving import serve, work
 from mutoscope.providers.port import Provider
 from mutoscope.settings import load_settings
 from mutoscope.spool import Spool
+from mutoscope.store.mongo.generations import MongoGenerations
+from mutoscope.store.mongo.media import MongoMedia
 from mutoscope.store.sqlite.generations import SqliteGenerations
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.wiring import Running, open_studio
 from mutoscope.worker.context import Numbers
 from stubs.adapter import StubProvider
 
+SHARED = "MONGODB_URI" in os.environ
+GENERATIONS, MEDIA = (MongoGenerations, MongoMedia) if SHARED else (SqliteGenerations, SqliteMedia)
 BLOBS = S3Blobs if "AWS_S3_BUCKET" in os.environ else FolderBlobs
 OPERATIONS: dict[str, tuple[type, str]] = {
-    **{name: (SqliteGenerations, name) for name in ("accept", "claim", "begin", "advance", "postpone", "publish")},
+    **{name: (GENERATIONS, name) for name in ("accept", "claim", "begin", "advance", "postpone", "publish")},
     "submit": (StubProvider, "submit"),
     "poll": (StubProvider, "poll"),
     "forget": (StubProvider, "forget"),
     "spool": (Spool, "write"),
     "put": (BLOBS, "put"),
-    "previews": (SqliteMedia, "finish_previews"),
+    "previews": (MEDIA, "finish_previews"),
 }
 
 
@@ -70,11 +75,11 @@ IDEMPOTENT = {"can_be_asked": False, "idempotent_by_reference": True}
 
 async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
     numbers = Numbers(
-        gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=6_000,
+        gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=2_000 if SHARED else 6_000,
         **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
     )  # fmt: skip
     if sweep_now:
-        s3.UNFINISHED_MS = 0
+        folder.STALE_S = s3.UNFINISHED_MS = 0
     opened = functools.partial(open_studio, providers=providers(kind, stub), numbers=numbers)
 
     async def ready(running: Running) -> None:
@@ -82,7 +87,11 @@ async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
 
     settings = load_settings(data)
     logs.configure(settings)
-    await serve(settings, ready, opened)
+    role = os.environ.get("CRASH_ROLE", "whole")
+    if role == "worker":
+        await work(settings, ready, opened)
+    else:
+        await serve(settings, ready, opened, with_worker=role == "whole")
 
 
 if __name__ == "__main__":

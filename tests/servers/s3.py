@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +62,20 @@ class S3Server:
             except httpx2.TransportError:
                 assert time.monotonic() < patience, f"{self.name} does not answer"
                 time.sleep(0.05)
+
+    def kill_gateway(self) -> None:
+        """SIGKILL the gateway of Ceph alone: what is stored stays."""
+        os.kill(int((self.folder / "rgw.pid").read_text()), signal.SIGKILL)
+
+    def start_gateway(self) -> None:
+        """Start the gateway again, on its port, without waiting for it."""
+        log = (self.folder / "log" / "rgw.out").open("ab")
+        with log:
+            process = subprocess.Popen(
+                ["radosgw", "-n", "client.rgw.a", "-f", "-c", str(self.folder / "ceph.conf")], stdout=log, stderr=log
+            )
+        self._processes.append(process)
+        (self.folder / "rgw.pid").write_text(f"{process.pid}\n")
 
     def stop(self) -> None:
         """End it."""
