@@ -146,7 +146,8 @@ def _jail(studio: Studio) -> Finding:
         part="jail",
         good=not down,
         says=f"holds: {up}" + (f"; does not hold: {', '.join(down)}" if down else ""),
-        remedy="Files are still decoded in a process of their own; a newer kernel has the missing walls."
+        remedy="Files are still decoded in a process of their own. A newer kernel, or a container that may make namespaces,"
+        " has the missing walls."
         if down
         else "",
     )
