@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mutoscope.domain.generation import FailureKind, State
+from mutoscope.domain.generation import FailureKind, Generation, State
 from mutoscope.domain.ids import HOUR, MINUTE
 from mutoscope.domain.ledger import Balance
 from mutoscope.providers.port import Accepted, Finished, Order
@@ -130,6 +130,27 @@ async def test_a_cancel_of_an_unknown_outcome_waits_for_it_and_gives_the_tokens_
     bench.past(State.OUTCOME_UNKNOWN)
     await bench.until(job, State.CANCELED)
     assert await bench.was_released(job)
+
+
+async def test_an_intent_that_took_half_the_lease_to_be_written_down_goes_back_to_the_queue_before_anything_is_asked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.provider.can_be_asked = False
+    begin, asked = bench.store.generations.begin, list[int]()
+
+    async def slow_at_first(*about: Any) -> Generation:
+        asked.append((await bench.counts(job)).get("asked", 0))
+        begun = await begin(*about)
+        if len(asked) == 1:
+            bench.clock.forward(QUICK.lease_ms // 2 + 1)
+        return begun
+
+    monkeypatch.setattr(bench.store.generations, "begin", slow_at_first)
+    job = await bench.order()
+    bench.start()
+    await bench.until(job, State.SUCCEEDED)
+    assert asked == [0, 0]
+    assert await bench.counts(job) == {"asked": 1, "paid": 1}
 
 
 async def test_a_crash_between_intent_and_answer_is_looked_into_before_anything_is_asked(bench: Bench) -> None:

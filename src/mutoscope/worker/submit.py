@@ -35,6 +35,9 @@ async def submit(worker: Worker, job: Generation) -> Generation:
     begun = await worker.store.generations.begin(job.id, job.fence, now, now + worker.numbers.lease_ms)
     if begun.cancel_requested_at is not None:
         return await moves.canceled(worker, begun)
+    if worker.clock.now() > now + worker.numbers.lease_ms // 2:
+        # A store that was slow to answer: the lease could end, and another ask, while this request is on its way.
+        return await requeue(worker, begun)
     return await ask(worker, provider, begun, order)
 
 
