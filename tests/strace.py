@@ -19,9 +19,10 @@ import pytest
 
 WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile", "ftruncate"})
 SYNCS = frozenset({"fsync", "fdatasync"})
+BEGUN_SYNCS = frozenset({"sync_file_range"})
 RENAMES = frozenset({"rename", "renameat", "renameat2"})
 NAMES = RENAMES | {"link", "linkat"}
-_TRACED = ",".join(sorted(WRITES | SYNCS | NAMES))
+_TRACED = ",".join(sorted(WRITES | SYNCS | BEGUN_SYNCS | NAMES))
 
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
 _UNFINISHED = re.compile(r"(?P<begun>\w+\(.*) <unfinished \.\.\.>$")

@@ -16,11 +16,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from mutoscope.disk import make_folder, reason, sync_folder
+from mutoscope.disk import begin_sync, make_folder, reason, sync_folder
 
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
-GATHER_BYTES = 256 * 1024
+GATHER_BYTES = 512 * 1024
 """Streams come in small pieces: this much is gathered before the disk is asked."""
+AHEAD_BYTES = 8 * 1024 * 1024
+"""Each time so much was written it begins to go to the disk, while the rest of the stream still comes."""
 
 
 class SpoolFull(Exception):
@@ -32,7 +34,7 @@ class TooMuch(Exception):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What was written; ``sha256`` is hexadecimal."""
+    """What was written; ``sha256`` is hexadecimal, and empty where nobody asked for it."""
 
     path: Path
     size_bytes: int
@@ -53,17 +55,19 @@ class Spool:
             make_folder(self.root / name)
         return self.root / name
 
-    async def write(self, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int) -> Written:
+    async def write(
+        self, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int, *, hashed: bool = True
+    ) -> Written:
         """Stream into ``path``, durably. Raises SpoolFull, TooMuch, and whatever the stream raises; then nothing is left.
 
-        One writer to a path: two would write into the same ``.part`` file.
+        Without ``hashed`` no checksum is made, which is half of the work. One writer to a path: two would write into the same ``.part`` file.
         """
         part = path.with_name(path.name + ".part")
         try:
             with _in_words():
                 file = part.open("wb")
             try:
-                written = await self._pour(file, path, chunks, limit_bytes)
+                written = await self._pour(file, path, chunks, limit_bytes, hashed)
             finally:
                 # What matters was flushed before. Closing waits for the thread of a canceled write: it has the file's lock.
                 with suppress(OSError):
@@ -76,12 +80,19 @@ class Spool:
             raise
         return written
 
-    async def _pour(self, file: BinaryIO, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int) -> Written:
-        digest, size, gathered = hashlib.sha256(), 0, bytearray()
+    async def _pour(
+        self, file: BinaryIO, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int, hashed: bool
+    ) -> Written:
+        digest, size, gathered, ahead = hashlib.sha256(), 0, bytearray(), 0
 
         def drop() -> None:
-            digest.update(gathered)
+            nonlocal ahead
+            if hashed:
+                digest.update(gathered)
             file.write(gathered)
+            if size - ahead >= AHEAD_BYTES:
+                begin_sync(file.fileno(), ahead, size - ahead)
+                ahead = size
 
         async for chunk in chunks:
             size += len(chunk)
@@ -96,7 +107,7 @@ class Spool:
             await asyncio.to_thread(drop)
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
-        return Written(path, size, digest.hexdigest())
+        return Written(path, size, digest.hexdigest() if hashed else "")
 
     def clear(self, name: str) -> None:
         """Remove a folder and what is in it; removing twice is harmless, and what cannot be removed waits for the sweep."""

@@ -19,7 +19,7 @@ import pytest
 from crash.backends import Servers, in_bucket, new_bucket
 from crash.films import FILM_BYTES, lengthen
 from crash.studio import PATIENCE_S, KilledStudio
-from mutoscope.blobs.uploads import PART_BYTES, PARTS_AT_ONCE, PUTS_AT_ONCE
+from mutoscope.blobs.uploads import PART_BYTES, PARTS_AT_ONCE
 from mutoscope.domain.generation import State
 from mutoscope.domain.search import EVERYTHING, Query
 from servers.busy import BusyStub
@@ -31,7 +31,7 @@ WISHES = [{"model": "stub/film", "prompt": "Rain on a window"}] * 4 + [
     {"model": "stub/picture", "prompt": "Two doors", "results": 2}
 ]
 HALF_OPEN_S = 20.0
-GROWTH_BYTES = PUTS_AT_ONCE * PARTS_AT_ONCE * PART_BYTES
+GROWTH_BYTES = PARTS_AT_ONCE * PART_BYTES
 """What memory may grow by over what peace took: all parts that may be on their way at once. A try that is cut or refused
 and not let go of would add a part; there are dozens of those."""
 CUTS = 60

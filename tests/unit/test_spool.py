@@ -1,6 +1,7 @@
 """Bytes on their way: whole and on the disk, or not there at all."""
 
 import asyncio
+import ctypes
 import hashlib
 import os
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 import disks
 import strace
-from mutoscope.spool import GATHER_BYTES, Spool, SpoolFull, TooMuch
+from mutoscope.spool import AHEAD_BYTES, GATHER_BYTES, Spool, SpoolFull, TooMuch
 
 
 async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -33,15 +34,25 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.mark.parametrize(
     "chunks",
-    [(), (b"",), (b"a", b"", b"bc"), (b"x" * GATHER_BYTES, b"y"), (b"z" * (GATHER_BYTES - 1),) * 3],
-)
+    [
+        (), (b"",), (b"a", b"", b"bc"), (b"x" * GATHER_BYTES, b"y"), (b"z" * (GATHER_BYTES - 1),) * 3,
+        (b"a" * AHEAD_BYTES, b"b" * AHEAD_BYTES, b"c"),
+    ],
+)  # fmt: skip
 async def test_a_stream_is_written_whole_with_its_size_and_checksum(spool: Spool, chunks: tuple[bytes, ...]) -> None:
     path = spool.folder("gen_1") / "0"
-    written = await spool.write(path, pieces(*chunks), 1_000_000)
+    written = await spool.write(path, pieces(*chunks), 100_000_000)
     film = b"".join(chunks)
     assert path.read_bytes() == film
     assert (written.path, written.size_bytes, written.sha256) == (path, len(film), hashlib.sha256(film).hexdigest())
     assert os.listdir(path.parent) == ["0"]
+
+
+async def test_a_checksum_that_nobody_asks_for_is_not_made(spool: Spool) -> None:
+    path = spool.folder("gen_1") / "0"
+    written = await spool.write(path, pieces(b"film"), 100, hashed=False)
+    assert path.read_bytes() == b"film"
+    assert (written.size_bytes, written.sha256) == (4, "")
 
 
 async def test_a_second_write_replaces_the_first(spool: Spool) -> None:
@@ -208,3 +219,24 @@ asyncio.run(spool.write(spool.folder("gen_1") / "0", film(), 10**9))
     strace.after(calls, strace.SYNCS, folder, placed)
     assert strace.after(calls, strace.SYNCS, rf"<{tmp_path}/spool>") < placed  # the folder itself was new
     strace.after(calls, strace.SYNCS, rf"<{tmp_path}>")
+
+
+def test_a_long_stream_goes_to_the_disk_while_it_comes_and_is_synced_at_its_end(tmp_path: Path) -> None:
+    script = f"""
+import asyncio
+from pathlib import Path
+from mutoscope.spool import Spool
+
+async def film():
+    for _ in range(3):
+        yield b"x" * {AHEAD_BYTES}
+
+spool = Spool(Path({str(tmp_path)!r}) / "spool")
+asyncio.run(spool.write(spool.folder("gen_1") / "0", film(), 10**9))
+"""
+    calls = strace.trace([sys.executable, "-c", script], tmp_path / "trace")
+    part = r"/gen_1/0\.part"
+    last = strace.last(calls, strace.WRITES, part)
+    if hasattr(ctypes.CDLL(None), "sync_file_range"):
+        assert strace.after(calls, strace.BEGUN_SYNCS, part) < last
+    strace.after(calls, strace.SYNCS, part, last)

@@ -135,9 +135,11 @@ class FullSpool(Spool):
         super().__init__(root)
         self.full, self._room = True, after
 
-    async def write(self, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int) -> Written:
+    async def write(
+        self, path: Path, chunks: AsyncIterator[bytes], limit_bytes: int, *, hashed: bool = True
+    ) -> Written:
         """As the disk allows."""
         if self.full and not self._room:
             raise SpoolFull("full")
         self._room -= 1
-        return await super().write(path, chunks, limit_bytes)
+        return await super().write(path, chunks, limit_bytes, hashed=hashed)

@@ -6,6 +6,7 @@ runs out and the server answers a small question all the same, it is the line th
 """
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,16 +15,17 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 PART_BYTES = 5 * 1024 * 1024
-"""The smallest part that S3 takes; two are in memory for each file that is being stored."""
-PARTS_AT_ONCE = 2
+"""The smallest part that S3 takes."""
+PARTS_AT_ONCE = 5
+"""How many parts of all files together are on their way, and in memory: most of them of one file where it is alone."""
 PUTS_AT_ONCE = 3
-"""How many files are stored at once; the others wait, so that memory stays what it is."""
+"""How many files are stored at once; the others wait."""
 SILENCE_S = 20
 """How long a request may wait for its answer, and an answer for its next bytes. All parts that may be on their way at once
-need 12.6 Mbit/s to arrive in it."""
+need 10.5 Mbit/s to arrive in it."""
 SLOW_SILENCE_S = 120
 """The same for a part that goes up alone: 350 kbit/s will do."""
-BRISK_BYTES_PER_S = 2 * PUTS_AT_ONCE * PARTS_AT_ONCE * PART_BYTES / SILENCE_S
+BRISK_BYTES_PER_S = 2 * PARTS_AT_ONCE * PART_BYTES / SILENCE_S
 """A line that carries a file so fast is not slow any more: twice what SILENCE_S needs."""
 
 
@@ -33,6 +35,7 @@ class Uploads:
     def __init__(self, brisk: S3Store, slow: S3Store) -> None:
         self._brisk, self._slow = brisk, slow
         self._turns, self._alone = asyncio.Semaphore(PUTS_AT_ONCE), asyncio.Lock()
+        self._files = self._parts = 0
         self.line_is_slow = False
 
     async def put(self, key: str, source: Path, size_bytes: int, attributes: dict[str, str]) -> None:
@@ -45,14 +48,23 @@ class Uploads:
 
     async def _briskly(self, key: str, source: Path, size_bytes: int, attributes: dict[str, str]) -> bool:
         """Whether it was stored; if not, the line is slow."""
+        parts = self._share(size_bytes)
+        self._files, self._parts = self._files + 1, self._parts + parts
         try:
-            await _send(self._brisk, key, source, size_bytes, attributes, PARTS_AT_ONCE)
+            await _send(self._brisk, key, source, size_bytes, attributes, parts)
         except BaseError as e:
             if not _out_of_time(e) or not await self._answers(key):
                 raise
             self.line_is_slow = True
             return False
+        finally:
+            self._files, self._parts = self._files - 1, self._parts - parts
         return True
+
+    def _share(self, size_bytes: int) -> int:
+        """How many parts at once a file gets: all that are free, but for one that each further file may come for."""
+        further = PUTS_AT_ONCE - self._files - 1
+        return min(PARTS_AT_ONCE - self._parts - further, max(1, math.ceil(size_bytes / PART_BYTES)))
 
     async def _patiently(self, key: str, source: Path, size_bytes: int, attributes: dict[str, str]) -> None:
         loop = asyncio.get_running_loop()

@@ -31,6 +31,7 @@ async def order_for(worker: Worker, job: Generation) -> Order:
         results=len(job.media_ids),
         source=await _source(worker, job, job.source, folder) if job.source else None,
         spool=folder,
+        webhook_url=f"{worker.webhook_base}/hooks/{job.pinned.provider}/{job.id}" if worker.webhook_base else None,
     )
 
 
@@ -45,5 +46,6 @@ async def bring(worker: Worker, key: str, path: Path, size_bytes: int, fence: in
     """Copy a blob to a file. Raises SpoolFull, BlobsUnavailable, BlobMissing, Stalled."""
     async with aclosing(patiently(worker.blobs.read(key), worker.numbers.stall_ms)) as chunks:
         # Written under a name of this claim's own, so that two holders never write into one file.
-        written = await worker.spool.write(path.with_name(f"{path.name}.{fence}"), chunks, size_bytes)
+        mine = path.with_name(f"{path.name}.{fence}")
+        written = await worker.spool.write(mine, chunks, size_bytes, hashed=False)
     await asyncio.to_thread(written.path.rename, path)
