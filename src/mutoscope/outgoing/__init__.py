@@ -1,0 +1,14 @@
+"""Outgoing HTTP: the one way to a provider. Checked addresses, bounded answers, and failures that say what was sent."""
+
+from mutoscope.outgoing.arrival import Arrival
+from mutoscope.outgoing.bodies import Body, Field, File, FilePart, Form, Json, Raw
+from mutoscope.outgoing.breaker import BreakerNumbers
+from mutoscope.outgoing.destination import Destination, quoted
+from mutoscope.outgoing.outgoing import Outgoing
+from mutoscope.outgoing.patience import STREAMING, Again, Limits
+from mutoscope.outgoing.trouble import Answer, Answered, NotAllowed, OutgoingError, Trouble
+
+__all__ = [
+    "STREAMING", "Again", "Answer", "Answered", "Arrival", "Body", "BreakerNumbers", "Destination", "Field", "File",
+    "FilePart", "Form", "Json", "Limits", "NotAllowed", "Outgoing", "OutgoingError", "Raw", "Trouble", "quoted",
+]  # fmt: skip

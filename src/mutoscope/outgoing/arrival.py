@@ -1,0 +1,112 @@
+"""An answer that has begun: status and headers are here, the body comes as it is read, within its bounds."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+import httpcore2
+
+from mutoscope.domain.ids import Millis
+from mutoscope.outgoing.course import TRANSPORT, Course
+from mutoscope.outgoing.inflate import CannotDecode, decoder
+from mutoscope.outgoing.patience import Limits
+from mutoscope.outgoing.trouble import Answer, Answered, OutgoingError, Trouble
+
+REFUSAL_BYTES = 64 * 1024
+"""How much is read of the words that come with an error."""
+
+
+class Arrival:
+    """Read it once, with `chunks` or `read`. ``headers`` have their names in small letters."""
+
+    retry_after_ms: Millis | None = None
+
+    def __init__(self, response: httpcore2.Response, course: Course, deadline_s: float, limits: Limits) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = _headers(response)
+        self.where = course.where
+        self._response, self._course = response, course
+        self._deadline_s, self._limits = deadline_s, limits
+
+    def __repr__(self) -> str:
+        return f"Arrival({self.status} from {self.where})"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is of success."""
+        return 200 <= self.status < 300
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The body, decompressed. Raises OutgoingError when it is cut, too slow, too large or not what it says."""
+        total = 0
+        try:
+            decode = decoder(self.headers.get("content-encoding", ""))
+            async with aclosing(self._raw()) as raws:
+                async for raw in raws:
+                    for piece in decode.pieces(raw):
+                        total += len(piece)
+                        if total > self._limits.body_bytes:
+                            raise self._error(Trouble.TOO_LARGE, f"more than {self._limits.body_bytes} bytes")
+                        yield piece
+            decode.end()
+        except CannotDecode as e:
+            raise self._error(Trouble.GARBLED, str(e)) from None
+
+    async def read(self) -> Answer:
+        """The whole of it. Raises OutgoingError as `chunks` does."""
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+        return self._answer(bytes(body))
+
+    async def refusal(self) -> Answered:
+        """An error's status, and the beginning of its words, as far as they come."""
+        body = bytearray()
+        chunks = self.chunks()
+        try:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= REFUSAL_BYTES:
+                    break
+        except OutgoingError:
+            pass
+        finally:
+            await chunks.aclose()
+        return Answered(self._answer(bytes(body[:REFUSAL_BYTES])))
+
+    async def close(self) -> None:
+        """Let go of the connection; what has not been read is not wanted."""
+        await self._response.aclose()
+
+    async def _raw(self) -> AsyncGenerator[bytes]:
+        now_s, stream = asyncio.get_running_loop().time, aiter(self._response.aiter_stream())
+        while True:
+            try:
+                async with asyncio.timeout_at(min(self._deadline_s, now_s() + self._limits.silence_s)):
+                    chunk = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except TRANSPORT as e:
+                raise self._course.error(e) from None
+            yield chunk
+
+    def _answer(self, body: bytes) -> Answer:
+        return Answer(
+            status=self.status,
+            headers=dict(self.headers),
+            body=body,
+            where=self.where,
+            retry_after_ms=self.retry_after_ms,
+        )
+
+    def _error(self, trouble: Trouble, more: str) -> OutgoingError:
+        return OutgoingError(trouble, self.where, sent=True, more=more)
+
+
+def _headers(response: httpcore2.Response) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

@@ -1,0 +1,1 @@
+"""The worker, on a real store, real folders and a stub provider that counts."""
