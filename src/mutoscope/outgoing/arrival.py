@@ -20,6 +20,8 @@ class Arrival:
     """Read it once, with `chunks` or `read`. ``headers`` have their names in small letters."""
 
     retry_after_ms: Millis | None = None
+    keyed = False
+    """Whether the key was sent to where this comes from."""
 
     def __init__(self, response: httpcore2.Response, course: Course, deadline_s: float, limits: Limits) -> None:
         self.status = response.status
@@ -97,6 +99,7 @@ class Arrival:
             body=body,
             where=self.where,
             retry_after_ms=self.retry_after_ms,
+            keyed=self.keyed,
         )
 
     def _error(self, trouble: Trouble, more: str) -> OutgoingError:

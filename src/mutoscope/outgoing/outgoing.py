@@ -161,6 +161,7 @@ class Outgoing:
         except BaseException:
             self._breaker.dropped()
             raise
+        arrival.keyed = True
         (self._breaker.failed if arrival.status >= 500 else self._breaker.succeeded)()
         return arrival
 

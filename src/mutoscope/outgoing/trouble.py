@@ -60,6 +60,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     retry_after_ms: Millis | None = None
     """What the other side asked to wait, bounded."""
+    keyed: bool = False
+    """Whether the destination's own headers, and so its key, were sent to where this came from."""
 
     @property
     def ok(self) -> bool:

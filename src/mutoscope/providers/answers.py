@@ -2,46 +2,49 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 from mutoscope.domain.generation import FailureKind
-from mutoscope.outgoing import Answer, Answered, OutgoingError, Trouble
-from mutoscope.outgoing.scanner import NotEmbedded
+from mutoscope.outgoing import Answer, Answered, NotAllowed, NotEmbedded, OutgoingError, Trouble
 from mutoscope.providers.port import ProviderError
 
 K = FailureKind
+Table = Mapping[int, FailureKind]
+SAID_CHARS = 500
 
-TROUBLES: Mapping[Trouble, FailureKind] = {
-    # An address that may not be asked is as good as a dead one: the provider is asked for another.
-    Trouble.NOT_ALLOWED: K.EXPIRED,
-    Trouble.REDIRECTED: K.EXPIRED,
-}
-"""What trouble on the way means for a question about a job; ``unavailable`` where nothing is said."""
+Asked = Literal["question", "submit", "result"]
+"""What was asked: how a job stands (or anything else that may be asked again), a new job, the bytes of a result."""
 
 STATUSES: Mapping[int, FailureKind] = {
     400: K.INVALID,
     401: K.UNAUTHORIZED,
     402: K.OUT_OF_CREDIT,
     403: K.UNAUTHORIZED,
-    404: K.EXPIRED,
+    404: K.UNAVAILABLE,
     408: K.UNAVAILABLE,
     409: K.UNAVAILABLE,
-    410: K.EXPIRED,
+    410: K.UNAVAILABLE,
     413: K.INVALID,
     415: K.INVALID,
     422: K.INVALID,
     425: K.UNAVAILABLE,
     429: K.RATE_LIMITED,
 }
-"""What a status means. Others of 400 to 499 are ``invalid``, all else ``unavailable``."""
+"""What a status means. Others of 400 to 499 are ``invalid``, all else ``unavailable``.
 
-OF_SUBMIT: Mapping[int, FailureKind] = {
-    404: K.INVALID,
+What 404 and 410 mean only an adapter can know; here they end no job, since the base address may just be wrong today.
+"""
+OF: Mapping[Asked, Mapping[int, FailureKind]] = {
+    "question": {},
     # Some gateways say 408 when what is behind them takes too long: it may be at work.
-    408: K.AMBIGUOUS,
-    409: K.INVALID,
-    410: K.INVALID,
+    "submit": {404: K.INVALID, 408: K.AMBIGUOUS, 409: K.INVALID, 410: K.INVALID},
+    "result": {404: K.EXPIRED, 410: K.EXPIRED},
 }
-"""Where a status means something else as the answer to a submit. From 500 on nobody can say whether it was taken."""
+"""Where it means something else, by what was asked. A submit that is answered with 500 or more may have been taken."""
+SIGNED: Mapping[int, FailureKind] = {400: K.EXPIRED, 401: K.EXPIRED, 403: K.EXPIRED}
+"""How stores say that a signed address is over: the key was not sent there, so it is not the key that they refuse."""
+FORBIDDEN = frozenset({Trouble.NOT_ALLOWED, Trouble.REDIRECTED})
+"""A result at an address that may not be asked is as good as gone: the provider is asked for another."""
 
 MESSAGES: Mapping[FailureKind, str] = {
     K.INVALID: "{title} did not accept this request. Change the prompt or the settings and try again.",
@@ -58,44 +61,46 @@ MESSAGES: Mapping[FailureKind, str] = {
 }
 
 
-def kind_of_status(status: int, *, submit: bool = False, table: Mapping[int, FailureKind] | None = None) -> FailureKind:
-    """What a status means, ``table`` first."""
-    if table and status in table:
-        return table[status]
-    if submit:
-        if status >= 500 or status < 300:
-            return K.AMBIGUOUS
-        if status in OF_SUBMIT:
-            return OF_SUBMIT[status]
+def kind_of(answer: Answer, asked: Asked = "question", table: Table | None = None) -> FailureKind:
+    """What an answer that is no success means, ``table`` first."""
+    status = answer.status
+    for known in (table or {}, OF[asked], SIGNED if asked == "result" and not answer.keyed else {}):
+        if status in known:
+            return known[status]
+    if asked == "submit" and (status >= 500 or status < 300):
+        return K.AMBIGUOUS
     return STATUSES.get(status, K.INVALID if 400 <= status < 500 else K.UNAVAILABLE)
 
 
-def kind_of_trouble(error: OutgoingError, *, submit: bool = False) -> FailureKind:
+def kind_of_trouble(error: OutgoingError, asked: Asked = "question") -> FailureKind:
     """What trouble means: a submit of which nothing was sent was surely not taken, of any other nobody can say."""
-    if submit:
+    if asked == "submit":
         return K.AMBIGUOUS if error.sent else K.UNAVAILABLE
-    return TROUBLES.get(error.trouble, K.UNAVAILABLE)
+    return K.EXPIRED if asked == "result" and error.trouble in FORBIDDEN else K.UNAVAILABLE
 
 
 def refusal(
-    answer: Answer, title: str, said: str = "", *, submit: bool = False, table: Mapping[int, FailureKind] | None = None
+    answer: Answer, title: str, asked: Asked = "question", table: Table | None = None, said: str = ""
 ) -> ProviderError:
     """An answer that is no success, as the error to raise. ``said`` are the provider's own words, for the administrator."""
-    kind = kind_of_status(answer.status, submit=submit, table=table)
-    detail = f"{answer.where} answered {answer.status}" + (f": {said}" if said else "")
+    kind = kind_of(answer, asked, table)
+    detail = f"{answer.where} answered {answer.status}" + (f": {said[:SAID_CHARS]}" if said else "")
     return ProviderError(kind, MESSAGES[kind].format(title=title), detail, answer.retry_after_ms)
 
 
 @contextmanager
-def in_words(title: str, *, submit: bool = False, table: Mapping[int, FailureKind] | None = None) -> Generator[None]:
-    """Around what an adapter asks: trouble on the way becomes a ProviderError. ``submit``: of a request that is not repeated."""
+def in_words(title: str, asked: Asked = "question", table: Table | None = None) -> Generator[None]:
+    """Around what an adapter asks: trouble on the way, and a result that is refused, become a ProviderError."""
     try:
         yield
     except Answered as e:
-        raise refusal(e.answer, title, submit=submit, table=table) from None
+        raise refusal(e.answer, title, asked, table) from None
     except OutgoingError as e:
-        kind = kind_of_trouble(e, submit=submit)
+        kind = kind_of_trouble(e, asked)
         raise ProviderError(kind, MESSAGES[kind].format(title=title), str(e), e.retry_after_ms) from None
+    except NotAllowed as e:
+        # From `quoted`: nothing was asked yet.
+        raise ProviderError(K.UNAVAILABLE, MESSAGES[K.UNAVAILABLE].format(title=title), str(e)) from None
     except NotEmbedded as e:
-        kind = K.AMBIGUOUS if submit else K.UNAVAILABLE
+        kind = K.AMBIGUOUS if asked == "submit" else K.UNAVAILABLE
         raise ProviderError(kind, MESSAGES[kind].format(title=title), str(e)) from None
