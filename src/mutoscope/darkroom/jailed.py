@@ -14,7 +14,9 @@ from mutoscope.darkroom import wire
 from mutoscope.darkroom.jail import Bounds
 from mutoscope.darkroom.port import DarkroomBroken, Derived, Developed, MediaLimits, Unreadable
 from mutoscope.darkroom.sandbox import ENVIRONMENT, Sandbox, command
+from mutoscope.disk import sync_folder
 from mutoscope.domain.media import EXTENSIONS, Facts, Variant
+from mutoscope.domain.source import SourceFit
 
 _STILLS = (Variant.POSTER, Variant.THUMB_LARGE, Variant.THUMB_MEDIUM, Variant.THUMB_SMALL)
 _MOVING = (Variant.PREVIEW, Variant.STORYBOARD, Variant.STORYBOARD_VTT)
@@ -44,7 +46,7 @@ class JailedDarkroom:
     async def develop(self, path: Path, work: Path, limits: MediaLimits) -> Developed:
         """See the port."""
         with _opened(path, limits) as source:
-            with _outputs(work, _STILLS) as outputs:
+            with _outputs(_parts(work, _STILLS)) as outputs:
                 answer = await self.sandbox.run("develop", limits, source, outputs)
                 files = _keep(work, answer.made)
             if len(files) != len(_STILLS):
@@ -54,15 +56,25 @@ class JailedDarkroom:
 
     async def plain(self, path: Path, target: Path, side_px: int, limits: MediaLimits) -> None:
         """See the port."""
-        with _opened(path, limits) as source, _outputs(target.parent, (Variant.MASTER,)) as outputs:
+        part = target.with_name(f"{target.name}.part")
+        with _opened(path, limits) as source, _outputs({Variant.MASTER: part}) as outputs:
             answer = await self.sandbox.run("plain", limits, source, outputs, side_px)
             if not answer.made:
                 raise DarkroomBroken(_NO_ANSWER)
-            _part(target.parent, Variant.MASTER).rename(target)
+            part.rename(target)
+
+    async def fit(self, path: Path, target: Path, fit: SourceFit, limits: MediaLimits) -> None:
+        """See the port."""
+        part = target.with_name(f"{target.name}.part")
+        with _opened(path, limits) as source, _outputs({Variant.MASTER: part}) as outputs:
+            answer = await self.sandbox.run("fit", limits, source, outputs, fit=fit)
+            if [(made.width, made.height) for made in answer.made] != [(fit.width, fit.height)]:
+                raise DarkroomBroken(_NO_ANSWER)
+            await asyncio.to_thread(_place, outputs[0][1], part, target)
 
     async def previews(self, path: Path, work: Path, limits: MediaLimits) -> Mapping[Variant, Derived]:
         """See the port."""
-        with _opened(path, limits) as source, _outputs(work, _MOVING) as outputs:
+        with _opened(path, limits) as source, _outputs(_parts(work, _MOVING)) as outputs:
             return _keep(work, (await self.sandbox.run("previews", limits, source, outputs)).made)
 
     def walls(self) -> Mapping[str, bool]:
@@ -138,20 +150,31 @@ def _facts(found: wire.Found | None, size_bytes: int, sha256: str) -> Facts:
 
 
 @contextmanager
-def _outputs(work: Path, variants: Sequence[Variant]) -> Generator[Sequence[tuple[Variant, int]]]:
+def _outputs(paths: Mapping[Variant, Path]) -> Generator[Sequence[tuple[Variant, int]]]:
     """Empty files for a child to write; what is not kept is gone afterwards. Raises DarkroomBroken."""
     opened: list[tuple[Variant, int]] = []
     try:
-        for variant in variants:
+        for variant, path in paths.items():
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            opened.append((variant, os.open(_part(work, variant), flags, 0o600)))
+            opened.append((variant, os.open(path, flags, 0o600)))
         yield opened
     except OSError as e:
         raise DarkroomBroken(f"The work folder cannot be written: {e.strerror}. Free some space.") from e
     finally:
         for variant, descriptor in opened:
             os.close(descriptor)
-            _part(work, variant).unlink(missing_ok=True)
+            paths[variant].unlink(missing_ok=True)
+
+
+def _parts(work: Path, variants: Sequence[Variant]) -> Mapping[Variant, Path]:
+    return {variant: _part(work, variant) for variant in variants}
+
+
+def _place(descriptor: int, part: Path, target: Path) -> None:
+    """Give a file its name once its bytes are on the disk."""
+    os.fsync(descriptor)
+    part.rename(target)
+    sync_folder(target.parent)
 
 
 def _part(work: Path, variant: Variant) -> Path:

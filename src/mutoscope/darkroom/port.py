@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from mutoscope.domain.media import Facts, Variant
+from mutoscope.domain.source import SourceFit
 
 SIDE_PX = 16_384
 """The longest side of a picture or film: WebP and most decoders of films end there, and rows or columns cost time too."""
@@ -60,6 +61,14 @@ class Darkroom(Protocol):
         """The picture as a PPM (P6, https://netpbm.sourceforge.net/doc/ppm.html), upright, in sRGB, transparency on black.
 
         At most ``side_px`` on its longer side. For those who draw on it outside the jail: there is nothing to decode.
+        Raises Unreadable, DarkroomBroken.
+        """
+        ...
+
+    async def fit(self, path: Path, target: Path, fit: SourceFit, limits: MediaLimits) -> None:
+        """The picture as a provider takes it: upright, in sRGB, to the pixel, as JPEG (transparency on black) or PNG.
+
+        Nothing else of the file is in it, such as where it was taken. ``target`` appears whole, and is on the disk.
         Raises Unreadable, DarkroomBroken.
         """
         ...

@@ -16,6 +16,7 @@ from mutoscope.darkroom import wire
 from mutoscope.darkroom.jail import Bounds
 from mutoscope.darkroom.port import DarkroomBroken, MediaLimits, Unreadable
 from mutoscope.domain.media import Variant
+from mutoscope.domain.source import SourceFit
 
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # a second thread would make fork unsafe
@@ -138,6 +139,7 @@ class Sandbox:
         source: int,
         outputs: Sequence[tuple[Variant, int]] = (),
         side_px: int = 0,
+        fit: SourceFit | None = None,
         most_s: float | None = None,
     ) -> wire.Answer:
         """Have a child work on an open file, for ``most_s`` at most when that is given. Raises Unreadable, DarkroomBroken."""
@@ -155,6 +157,7 @@ class Sandbox:
                 bounds=bounds,
                 outputs=tuple(variant for variant, _ in outputs),
                 side_px=side_px,
+                fit=fit,
             )
             answer = os.memfd_create("answer", os.MFD_CLOEXEC)
             try:

@@ -12,6 +12,7 @@ from mutoscope.darkroom.port import SIDE_PX, MediaLimits, Unreadable
 from mutoscope.darkroom.sniff import BROKEN, CUT_OFF, Shape
 from mutoscope.darkroom.wire import Found, Made
 from mutoscope.domain.media import THUMB_WIDTHS_PX, Kind, Variant
+from mutoscope.domain.source import SourceFit
 
 POSTER_PX = 1920
 PPM = "image/x-portable-pixmap"
@@ -21,6 +22,8 @@ FRAMES = 5_000
 """The most frames of an animated picture."""
 FRAMES_AT_LIMIT = 4
 """All frames together have at most so many times the pixels that one picture may have."""
+SOURCE_QUALITY = 95
+"""Of a JPEG that goes to a provider: what is made from it should show none of its blocks."""
 _PAGED = frozenset({Shape.GIF, Shape.WEBP, Shape.AVIF})
 _CODECS = {Shape.AVIF: "av1"}
 _LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")
@@ -41,7 +44,7 @@ def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> tuple[Any, Fou
     try:
         image = _load(descriptor, shape)
         pages = image.get("n-pages") if shape in _PAGED and image.get_typeof("n-pages") else 1
-        turned = image.get_typeof("orientation") and image.get("orientation") >= 5
+        turned = _is_turned(image)
     except pyvips.Error as e:
         raise _refusal(e) from None
     width, height = (image.height, image.width) if turned else (image.width, image.height)
@@ -106,13 +109,46 @@ def plain(
     """The pixels as they are, behind a header of one line. Raises Unreadable."""
     image, _ = opened(descriptor, shape, limits)
     try:
-        small = fitted(image, side_px, side_px)
-        small = (small.flatten(background=[0, 0, 0]) if small.hasalpha() else small).copy_memory()
+        small = _on_black(fitted(image, side_px, side_px)).copy_memory()
     except pyvips.Error as e:
         raise _refusal(e) from None
     variant, target = next(iter(outputs.items()))
     write(target, b"P6 %d %d 255\n" % (small.width, small.height) + small.write_to_memory())
     return (Made(variant=variant, mime_type=PPM, width=small.width, height=small.height),)
+
+
+def fit(
+    descriptor: int, shape: Shape, limits: MediaLimits, to: SourceFit, outputs: Mapping[Variant, int]
+) -> tuple[Made, ...]:
+    """The picture as a provider takes it, without any metadata. Raises Unreadable."""
+    image, _ = opened(descriptor, shape, limits)
+    try:
+        # Cut first: of a long, narrow picture libvips would hold what is cut off in memory, enlarged.
+        image = _middle(image, to.width, to.height) if to.crop else image
+        exact = _in_srgb(image.thumbnail_image(to.width, height=to.height, size="force", output_profile="srgb"))
+        data = (
+            exact.pngsave_buffer(keep="none")
+            if to.format == "png"
+            else _on_black(exact).jpegsave_buffer(Q=SOURCE_QUALITY, optimize_coding=True, keep="none")
+        )
+    except pyvips.Error as e:
+        raise _refusal(e) from None
+    variant, target = next(iter(outputs.items()))
+    write(target, data)
+    return (Made(variant=variant, mime_type=to.mime_type, width=exact.width, height=exact.height),)
+
+
+def _middle(image: Any, width: int, height: int) -> Any:
+    """The largest part around the centre whose sides, once upright, have that ratio to the nearest pixel."""
+    across, down = (height, width) if _is_turned(image) else (width, height)
+    kept_across = min(image.width, max(1, round(image.height * across / down)))
+    kept_down = min(image.height, max(1, round(image.width * down / across)))
+    left, top = (image.width - kept_across) // 2, (image.height - kept_down) // 2
+    return image.extract_area(left, top, kept_across, kept_down)
+
+
+def _is_turned(image: Any) -> bool:
+    return bool(image.get_typeof("orientation")) and image.get("orientation") >= 5
 
 
 def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made, ...]]:
@@ -130,8 +166,15 @@ def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made
 
 def fitted(image: Any, width: int, height: int | None = None) -> Any:
     """The picture upright, in sRGB, 8 bits, at most that wide and high, and never larger than it is."""
-    small = image.thumbnail_image(width, height=height or width * TALLEST, size="down", output_profile="srgb")
+    return _in_srgb(image.thumbnail_image(width, height=height or width * TALLEST, size="down", output_profile="srgb"))
+
+
+def _in_srgb(small: Any) -> Any:
     return small.colourspace("srgb") if small.bands < 3 or small.format != "uchar" else small
+
+
+def _on_black(picture: Any) -> Any:
+    return picture.flatten(background=[0, 0, 0]) if picture.hasalpha() else picture
 
 
 def fits(picture: Any, width: int) -> bool:

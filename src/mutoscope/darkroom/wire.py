@@ -7,13 +7,14 @@ import msgspec
 from mutoscope.darkroom.jail import Bounds
 from mutoscope.darkroom.port import MediaLimits
 from mutoscope.domain.media import Kind, Variant
+from mutoscope.domain.source import SourceFit
 
 MESSAGE_BYTES = 16 * 1024
 ANSWER_BYTES = 64 * 1024
 DESCRIPTORS = 8
 """The most that one job carries: the file, the answer and what is made."""
 
-Task = Literal["inspect", "develop", "previews", "plain"]
+Task = Literal["inspect", "develop", "previews", "plain", "fit"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
@@ -26,6 +27,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
     outputs: tuple[Variant, ...] = ()
     side_px: int = 0
     """For ``plain``: how long the longer side may be."""
+    fit: SourceFit | None = None
+    """For ``fit``: what is to become of it."""
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill"):

@@ -40,8 +40,10 @@ def _perform(job: Job, descriptor: int, outputs: Mapping[Variant, int]) -> Answe
     if job.task == "develop":
         found, placeholder, made = room.develop(descriptor, shape, job.limits, outputs)
         return Answer(found=found, placeholder=placeholder, made=made)
-    if job.task == "plain":
+    if job.task in ("plain", "fit"):
         if shape.film:
             raise Unreadable("This is a film; a picture is needed.")
+        if job.fit is not None:
+            return Answer(made=still.fit(descriptor, shape, job.limits, job.fit, outputs))
         return Answer(made=still.plain(descriptor, shape, job.limits, job.side_px, outputs))
     return Answer(made=preview.make(descriptor, shape, job.limits, outputs) if shape.film else ())
