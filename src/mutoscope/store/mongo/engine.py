@@ -9,22 +9,24 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo
+import structlog
 from bson import ObjectId
 from pymongo import AsyncMongoClient, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from mutoscope.domain.ids import Clock, Millis
+from mutoscope.store.mongo.orphans import STILL_S, end_orphans
 from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.port import StoreUnavailable
 
@@ -41,13 +43,19 @@ MAJORITY = WriteConcern(w="majority")
 PRIMARY = ReadPreference.PRIMARY
 PATIENCE_S = 15.0
 """How long a transaction is tried again: a replica set has a new primary before that."""
+UNDO_S = 2.0
+"""How long to try to tell the server that a transaction is over."""
 LOOK_S = 600.0
 """How long one command of a look at everything may take."""
 PAUSE_S = 0.004, 0.25
 """The first pause before a transaction is tried again, and the longest; each is twice the one before, with jitter."""
 DUPLICATES = 5
 """How often a key that another transaction has just taken is a reason to look again."""
+TAKEN, CONFLICT = 11000, 112
+"""Error codes DuplicateKey and WriteConflict."""
 CLOSED = "The store is closed."
+
+_log = structlog.get_logger()
 
 
 class Collection:
@@ -140,21 +148,29 @@ class Engine:
         self.committed: Callable[[Sequence[ObjectId]], None] = lambda _: None
         """Told the events of each commit of this process."""
         self.closed = False
+        self._line = asyncio.Lock()
+        """Who met another goes on one at a time: many that try again at once slow down the one that they wait for."""
+        self._looked_at = -STILL_S
         self._begun = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction until it is committed by a majority. What it raises undoes it."""
-        tries, until = _Tries(), time.monotonic() + PATIENCE_S
+        tries = _Tries()
         with self._in_words():
-            while True:
-                try:
-                    return await self._once(work, until)
-                except PyMongoError as error:
-                    if not tries.again(error) or time.monotonic() > until:
-                        raise
-                await tries.pause()
+            # One session for all tries: by the next one in it, the server knows that the last is over, even if the word
+            # to undo it was lost. It would hold what it has changed for a minute, against us as well.
+            async with self.client.start_session() as session:
+                while True:
+                    try:
+                        async with self._line if tries.met_another else nullcontext():
+                            return await self._once(session, work, tries.until)
+                    except PyMongoError as error:
+                        if not tries.again(error):
+                            raise
+                    await self._pass_the_dead(tries)
+                    await tries.pause()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work``, which only reads, on what a majority has."""
@@ -185,19 +201,26 @@ class Engine:
         await self._idle.wait()
         await self.client.close()
 
-    async def _once(self, work: Work[T], until: float) -> T:
-        async with self.client.start_session() as session:
-            connection = Connection(self.database, session)
-            await session.start_transaction(ReadConcern("snapshot"), MAJORITY, PRIMARY)
-            try:
-                result = await work(connection)
-            except BaseException:
-                with suppress(PyMongoError):
-                    await session.abort_transaction()
-                raise
-            await _commit(session, until)
+    async def _once(self, session: AsyncClientSession, work: Work[T], until: float) -> T:
+        connection = Connection(self.database, session)
+        await session.start_transaction(ReadConcern("snapshot"), MAJORITY, PRIMARY)
+        try:
+            result = await work(connection)
+        except BaseException:
+            with suppress(PyMongoError), pymongo.timeout(UNDO_S):
+                await session.abort_transaction()
+            raise
+        await _commit(session, until)
         self.committed(connection.told)
         return result
+
+    async def _pass_the_dead(self, tries: "_Tries") -> None:
+        """Who has met another for long looks whether that one is dead; one look for all of this process."""
+        now = time.monotonic()
+        if tries.met_another and now > max(tries.begun, self._looked_at) + STILL_S:
+            self._looked_at = now
+            if ended := await end_orphans(self.client):
+                _log.warning("ended transactions of processes that are gone", count=ended)
 
     @contextmanager
     def _in_words(self) -> Generator[None]:
@@ -216,13 +239,25 @@ class Engine:
 
 
 class _Tries:
-    """Whether to try again, and how long to wait before it."""
+    """Whether to try again, and how long to wait before it. ``begun`` is a moment of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._pause_s, self._duplicates = PAUSE_S[0], 0
+        self.begun, self.met_another = time.monotonic(), False
+        self._made, self._pause_s, self._duplicates = 0, PAUSE_S[0], 0
+
+    @property
+    def until(self) -> float:
+        """When patience ends."""
+        return self.begun + PATIENCE_S
 
     def again(self, error: PyMongoError) -> bool:
-        if isinstance(error, DuplicateKeyError):
+        self._made += 1
+        # Silence alone can use up all patience: then one more try finds out whether the server answers again.
+        if self._made > 1 and time.monotonic() > self.until:
+            return False
+        code = getattr(error, "code", None)
+        self.met_another = code in (TAKEN, CONFLICT)
+        if code == TAKEN:
             # Somebody took the key after this transaction's snapshot was made: the next one sees it.
             self._duplicates += 1
             return self._duplicates <= DUPLICATES

@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, Any] = {
     "serverSelectionTimeoutMS": 5_000,
     "connectTimeoutMS": 5_000,
     "socketTimeoutMS": 20_000,
+    "heartbeatFrequencyMS": 5_000,
 }
 """What holds unless the address says otherwise. Without an end to waiting, a connection that is half open waits for ever."""
 FORM = (

@@ -177,16 +177,23 @@ class Tail:
             try:
                 if error is not None and not _is_lost(error) and self._seen:
                     return await self._open(self.latest.token)
-                # The log does not reach back to what we saw last: everybody reads again, from a new mark on.
-                stream = await self._open(None)
-                self._anew = True
-                self._awaited.clear()
-                await self._mark()
-                return stream
+                return await self._open_from_now()
             except PyMongoError as another:
                 error = another
             except StoreUnavailable:
                 continue
+
+    async def _open_from_now(self) -> AsyncCollectionChangeStream[Document]:
+        """The log does not reach back to what we saw last: everybody reads again, from a new mark on."""
+        stream = await self._open(None)
+        self._anew = True
+        self._awaited.clear()
+        try:
+            await self._mark()
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
 
     async def _open(self, token: str | None) -> AsyncCollectionChangeStream[Document]:
         after = {"_data": token} if token else None
