@@ -159,7 +159,9 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._run("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=tests")
+        self._run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=tests"
+        )
 
     def trusting(self) -> ssl.SSLContext:
         """For clients that trust it alone."""
@@ -169,7 +171,9 @@ class Authority:
         """For a server that is ``names``."""
         alternatives = ",".join(f"DNS:{name}" for name in names)
         (self._folder / "names").write_text(f"subjectAltName={alternatives}\n")
-        self._run("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server")
+        self._run(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server"
+        )
         self._run(
             "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names"
         )
