@@ -28,7 +28,7 @@ WISHES = [
 GROWTH_BYTES = 8 * 1024 * 1024
 """What memory may grow by over what peace took, over all tests: 2 MiB were measured (events that are kept, connections
 that were made anew). Hundreds of transactions and connections break here: what holds on to each of them shows."""
-CONFLICT, NOT_PRIMARY, STEPPED_DOWN, SHUTTING_DOWN, WAITED_TOO_LONG = 112, 10107, 189, 91, 64
+CONFLICT, NOT_PRIMARY, SHUTTING_DOWN, WAITED_TOO_LONG = 112, 10107, 91, 64
 IMPATIENT = {"heartbeatFrequencyMS": 1_000, "connectTimeoutMS": 1_000}
 """Silence is noticed after two seconds, where it is ten: what is tried is that it is."""
 SILENT_S = 3.0
