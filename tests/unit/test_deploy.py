@@ -160,3 +160,15 @@ def test_studio_and_worker_have_the_same_walls_under_systemd() -> None:
         ]
 
     assert walls("mutoscope.service") == walls("mutoscope-worker.service")
+
+
+def test_the_pages_for_operators_name_no_file_that_is_not_there() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+    links = [
+        (page.name, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert len(pages) >= 6
+    assert links == []
