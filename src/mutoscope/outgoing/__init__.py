@@ -2,7 +2,7 @@
 
 from mutoscope.outgoing.arrival import Arrival
 from mutoscope.outgoing.bodies import Body, Field, File, FilePart, Form, Json, Raw
-from mutoscope.outgoing.breaker import BreakerNumbers
+from mutoscope.outgoing.breaker import CIRCUIT_STATES, BreakerNumbers
 from mutoscope.outgoing.destination import Destination, quoted
 from mutoscope.outgoing.embedded import Embedded, base64_field
 from mutoscope.outgoing.outgoing import Outgoing
@@ -11,6 +11,7 @@ from mutoscope.outgoing.scanner import NotEmbedded
 from mutoscope.outgoing.trouble import Answer, Answered, NotAllowed, OutgoingError, Trouble
 
 __all__ = [
+    "CIRCUIT_STATES",
     "STREAMING", "Again", "Answer", "Answered", "Arrival", "Body", "BreakerNumbers", "Destination", "Embedded", "Field",
     "File", "FilePart", "Form", "Json", "Limits", "NotAllowed", "NotEmbedded", "Outgoing", "OutgoingError", "Raw",
     "Trouble", "base64_field", "quoted",

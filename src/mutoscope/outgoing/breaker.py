@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 State = Literal["closed", "open", "half_open"]
+CIRCUIT_STATES: tuple[State, ...] = ("closed", "open", "half_open")
 
 
 class BreakerNumbers(msgspec.Struct, frozen=True, kw_only=True):

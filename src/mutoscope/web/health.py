@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from mutoscope.blobs.port import BlobsUnavailable
 from mutoscope.domain.errors import NotFound, SignInNeeded
 from mutoscope.domain.ids import SECOND, Millis
+from mutoscope.outgoing import CIRCUIT_STATES, Outgoing
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import StoreUnavailable
 from mutoscope.web.events import Streams
@@ -69,6 +70,12 @@ class Metrics:
         self._bytes = Gauge("mutoscope_stored_bytes", "Bytes of the items' files", registry=self.registry)
         self._people = Gauge("mutoscope_people", "Accounts", registry=self.registry)
         self._streams = Gauge("mutoscope_event_streams", "Event streams that are open", registry=self.registry)
+        self._circuits = Gauge(
+            "mutoscope_provider_circuit",
+            "1 for how this process's circuit breaker for a provider stands, 0 for how it does not",
+            ["provider", "state"],
+            registry=self.registry,
+        )
         self._totals_at: Millis | None = None
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -89,6 +96,11 @@ class Metrics:
             self._people.set(totals.people)
             self._totals_at = now
         self._streams.set(len(streams))
+        for name, provider in studio.providers.items():
+            outgoing = getattr(provider, "outgoing", None)
+            if isinstance(outgoing, Outgoing):
+                for state in CIRCUIT_STATES:
+                    self._circuits.labels(name, state).set(outgoing.state == state)
         return generate_latest(self.registry)
 
 
