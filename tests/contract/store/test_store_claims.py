@@ -94,6 +94,12 @@ async def test_only_the_states_that_were_asked_for_are_claimed(store: Store, ali
     assert claimed.id == job.id
 
 
+async def test_who_asks_for_no_state_gets_none_of_the_queue(store: Store, alice: Person) -> None:
+    await journey.accept(store, alice)
+    assert await store.generations.claim(frozenset(), "w", NOON, LATER, journey.NO_LIMITS) is None
+    assert await store.generations.claim(frozenset({S.QUEUED}), "w", NOON, LATER, journey.NO_LIMITS) is not None
+
+
 async def test_what_has_ended_is_never_claimed(store: Store, alice: Person) -> None:
     await journey.failed(store, alice)
     await journey.published(store, alice)

@@ -128,6 +128,15 @@ async def test_publishing_keeps_the_items_and_takes_the_tokens(store: Store, ali
     assert await balance(store, alice) == (80, 0)
 
 
+async def test_many_that_publish_at_once_get_places_one_after_another(store: Store, alice: Person) -> None:
+    jobs = [await journey.at(store, alice, S.DEVELOPING) for _ in range(8)]
+    await asyncio.gather(*(store.generations.publish(job.id, job.fence, NOON, [cast.media(job)], 10) for job in jobs))
+    items = [item for job in jobs for item in await store.media.of_generation(job.id)]
+    first = min(item.seq for item in items)
+    assert sorted(item.seq for item in items) == list(range(first, first + len(jobs)))
+    assert await balance(store, alice) == (20, 0)
+
+
 async def test_two_of_four_pictures_cost_a_share(store: Store, alice: Person) -> None:
     job = await journey.at(store, alice, S.DEVELOPING, results=4)
     done = await store.generations.publish(job.id, job.fence, NOON, [cast.media(job, 1), cast.media(job, 3)], 20)

@@ -28,7 +28,8 @@ async def claim(
 ) -> Generation | None:
     """Take a job that is due: one that has begun before one that waits in the queue."""
     taking = _taking(worker, lease_until, place)
-    begun = await engine.step(lambda c: _earliest(c, states - {State.QUEUED}, taking, now, place))
+    under_way = states - {State.QUEUED}
+    begun = await engine.step(lambda c: _earliest(c, under_way, taking, now, place)) if under_way else None
     if begun is not None or State.QUEUED not in states:
         return begun
     # Most looks find nothing: only one that finds something goes through the gate.

@@ -1,5 +1,6 @@
 """Jobs: every step of their life is one guarded write."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ class MongoGenerations:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._publishing = asyncio.Lock()
+        """All that publish meet at the counter of places, and who meets another begins again: so one at a time here."""
 
     async def accept(self, generation: Generation, key: str | None, body_hash: str) -> tuple[Generation, bool]:
         if key is not None:
@@ -76,7 +79,8 @@ class MongoGenerations:
         return await self._engine.write(lambda c: _postpone(c, id, fence, state, now, due_at, patch))
 
     async def publish(self, id: str, fence: int, now: Millis, media: Sequence[Media], captured: int) -> Generation:
-        return await self._engine.write(lambda c: _publish(c, id, fence, now, media, captured))
+        async with self._publishing:
+            return await self._engine.write(lambda c: _publish(c, id, fence, now, media, captured))
 
     async def finish(
         self, id: str, fence: int, from_: State, to: State, now: Millis, failure: Failure | None, captured: int = 0
