@@ -6,6 +6,7 @@ import pytest
 
 from mutoscope.domain.catalogue import Price, validate
 from mutoscope.domain.errors import Invalid, UnknownModel
+from mutoscope.domain.source import SourceRule
 from mutoscope.providers.catalogue import load_catalogue
 from mutoscope.providers.local.plan import MOTIONS
 
@@ -94,6 +95,40 @@ def test_a_mistake_is_named_with_file_entry_and_key(tmp_path: Path, change: tupl
     with pytest.raises(Invalid, match=complaint) as caught:
         load_catalogue(path, ["local"])
     assert str(path) in caught.value.detail
+
+
+TAKES = MINE.replace('kind = "video"', 'kind = "video"\nimage = "required"')
+SOURCE = '\n[model.source]\nsizes = ["1024x576", "768x768"]\nformat = "png"\n'
+
+
+def test_a_model_says_which_pictures_it_takes(tmp_path: Path):
+    model = load_catalogue(override(tmp_path, TAKES + SOURCE), ["mine"]).get("mine/film")
+    assert model.source == SourceRule(sizes=("1024x576", "768x768"), side_px=2048, side_min_px=64, format="png")
+    assert load_catalogue(override(tmp_path, TAKES), ["mine"]).get("mine/film").source is None
+    assert load_catalogue(None, ["local"]).get("local/drift").source is None
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('sizes =', 'size ='), r"no key `source.size`; remove it, or use one of: sizes, side_px, side_min_px, format"),
+        (('"768x768"', '768'), r"`source.sizes\[1\]`: Expected `str`, got `int`"),
+        (('"768x768"', '"768 x 768"'), r"`source.sizes` has '768 x 768'; write width and height such as \"1024x576\""),
+        (('"768x768"', '"0x768"'), r"`source.sizes` has '0x768'"),
+        (('"768x768"', '"63x768"'), r"`source.sizes` has '63x768'; .* each side from 64 to 4096"),
+        (('"768x768"', '"768x4097"'), r"`source.sizes` has '768x4097'"),
+        (('"768x768"', '"٧٦٨x768"'), r"`source.sizes` has"),
+        (('format = "png"', 'format = "webp"'), r"`source.format`: .*webp"),
+        (('format = "png"', 'side_px = 4097'), r"`source.side_px` is 4097; it must be from 1 to 4096"),
+        (('format = "png"', 'side_min_px = 0'), r"`source.side_min_px` is 0; it must be from 1 to 2048"),
+        (('format = "png"', 'side_px = 32'), r"`source.side_min_px` is 64; it must be from 1 to 32"),
+        (('image = "required"', ''), r"`source` says how a picture is made to fit, and `image` says that it takes none"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_a_model_takes_is_named(tmp_path: Path, change: tuple[str, str], complaint: str):
+    path = override(tmp_path, (TAKES + SOURCE).replace(*change, 1))
+    with pytest.raises(Invalid, match=complaint):
+        load_catalogue(path, ["local"])
 
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path):

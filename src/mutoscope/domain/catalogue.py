@@ -9,6 +9,7 @@ import msgspec
 
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.media import Kind
+from mutoscope.domain.source import SourceRule
 
 PROMPT_CHARS = 10_000
 SEED_MAX = 4_294_967_294
@@ -50,6 +51,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     prompt: Need = "required"
     image: Need = "no"
+    source: SourceRule | None = None
+    """What the picture is made into before it goes to the provider; None: it goes as it is."""
     negative_prompt: bool = False
     parameters: dict[str, Parameter] = {}
     results_max: int = 1

@@ -12,6 +12,7 @@ import msgspec
 
 from mutoscope.domain.ids import DAY, HOUR, MINUTE, SECOND, Millis
 from mutoscope.domain.media import Kind, Visibility
+from mutoscope.domain.source import SourceFit
 
 
 class State(StrEnum):
@@ -149,6 +150,8 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     price_each: int
     cancel_fee: int
     typical_ms: Millis
+    source: SourceFit | None = None
+    """What the picture is made into for the provider; None: it goes as it is."""
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):

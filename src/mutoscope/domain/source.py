@@ -8,8 +8,7 @@ import msgspec
 from mutoscope.domain.errors import Invalid
 
 SIDE_MAX_PX = 4096
-"""The longest side that a rule may ask for: a picture of that size with four bytes for each pixel has 64 MiB, which is
-what the darkroom may write at most."""
+"""The longest side that a rule may ask for: at four bytes for each pixel that is 64 MiB, about what the darkroom may write."""
 
 
 class SourceRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 An entry of the second file that has the id of a model of the first replaces the keys that it gives, each key as a whole.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
@@ -13,8 +14,10 @@ import msgspec
 
 from mutoscope.domain.catalogue import Model, Parameter, Price, validate
 from mutoscope.domain.errors import Invalid, UnknownModel
+from mutoscope.domain.source import SIDE_MAX_PX, SourceRule, sides
 
 Entry = dict[str, Any]
+_SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 
 
 class Catalogue:
@@ -91,9 +94,12 @@ def _model(name: str, entry: Entry) -> Model:
         raise Invalid(f"{where}: {_sentence(e)}") from e
     _check_keys(where, "", entry, Model)
     _check_keys(where, "price.", entry.get("price", {}), Price)
+    _check_keys(where, "source.", entry.get("source", {}), SourceRule)
     for parameter, content in entry.get("parameters", {}).items():
         _check_keys(where, f"parameters.{parameter}.", content, Parameter)
     _check_values(where, model)
+    if model.source is not None:
+        _check_source(where, model, model.source)
     return model
 
 
@@ -125,6 +131,21 @@ def _check_values(where: str, model: Model) -> None:
     except Invalid as e:
         key, complaint = next(iter(e.extra["fields"].items()))
         raise Invalid(f"{where}: `parameters.{key}.default` does not fit: {complaint}.") from e
+
+
+def _check_source(where: str, model: Model, rule: SourceRule) -> None:
+    if model.image == "no":
+        raise Invalid(f"{where}: `source` says how a picture is made to fit, and `image` says that it takes none.")
+    for key, value, low, high in (
+        ("source.side_px", rule.side_px, 1, SIDE_MAX_PX),
+        ("source.side_min_px", rule.side_min_px, 1, rule.side_px),
+    ):
+        if not low <= value <= high:
+            raise Invalid(f"{where}: `{key}` is {value}; it must be from {low} to {high}.")
+    for size in rule.sizes:
+        if not _SIZE.fullmatch(size) or not all(rule.side_min_px <= side <= SIDE_MAX_PX for side in sides(size)):
+            most = f"each side from {rule.side_min_px} to {SIDE_MAX_PX}"
+            raise Invalid(f'{where}: `source.sizes` has {size!r}; write width and height such as "1024x576", {most}.')
 
 
 def _sentence(e: msgspec.ValidationError) -> str:

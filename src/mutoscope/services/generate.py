@@ -17,6 +17,7 @@ from mutoscope.domain.ids import Clock, Ids, is_id
 from mutoscope.domain.media import Kind, Variant, Visibility, source_key
 from mutoscope.domain.people import Person
 from mutoscope.domain.rights import Viewer, authorize
+from mutoscope.domain.source import SourceFit, fit
 from mutoscope.domain.text import is_blank, wrong_in_text
 from mutoscope.services.categories import Group
 from mutoscope.services.policy import Policy
@@ -141,7 +142,7 @@ class Generate:
             return earlier, True
         price = rules.price_each(model, parameters)
         await self._check_balance(person, price * wish.results)
-        source = await self._source(person, id, wish, upload)
+        source = await self._source(person, id, wish, upload, model)
         generation = await self._generation(id, person, wish, model, parameters, price, source, retry_of)
         return await self._commit(generation, source, upload, key, body_hash)
 
@@ -222,7 +223,7 @@ class Generate:
         if available < tokens:
             raise NotEnoughTokens(tokens, available)
 
-    async def _source(self, person: Person, id: str, wish: Wish, upload: Upload | None) -> Source | None:
+    async def _source(self, person: Person, id: str, wish: Wish, upload: Upload | None, model: Model) -> Source | None:
         if wish.source_media is not None:
             return await self._source_from_gallery(person, wish.source_media)
         if upload is None:
@@ -233,6 +234,8 @@ class Generate:
             raise BadMedia(str(e), {"image": str(e)}) from e
         if facts.kind is not Kind.IMAGE:
             raise BadMedia("The source has to be a picture.", {"image": "this is a film"})
+        # Refused, where it will not fit, before it is stored.
+        _fit(model, facts.width, facts.height)
         key = source_key(id, facts.mime_type)
         await self._blobs.put(key, upload.path, facts.mime_type)
         return Source(
@@ -282,6 +285,7 @@ class Generate:
             price_each=price,
             cancel_fee=rules.cancel_fee(model, price * wish.results),
             typical_ms=await self._typical_ms(model, parameters),
+            source=_fit(model, source.width, source.height) if source else None,
         )
         return Generation(
             id=id,
@@ -326,6 +330,10 @@ def _check_key(key: str | None) -> None:
         raise Invalid(
             f"An Idempotency-Key has 1 to {KEY_CHARS} printable characters.", {"Idempotency-Key": "not usable"}
         )
+
+
+def _fit(model: Model, width: int, height: int) -> SourceFit | None:
+    return fit(model.source, width, height) if model.source else None
 
 
 def _check_source(model: Model, wish: Wish, upload: Upload | None) -> None:

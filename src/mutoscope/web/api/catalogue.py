@@ -7,13 +7,18 @@ from litestar.params import JSONBody
 
 from mutoscope.domain.catalogue import Model, Need, Parameter, Price
 from mutoscope.domain.media import Kind
+from mutoscope.domain.source import SourceRule
 from mutoscope.services.categories import Group
 from mutoscope.services.generate import Wish
 from mutoscope.web.security import Asked, studio_of
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: what it takes, what it makes, what it costs in whole tokens. ``usable`` says whether it can be ordered now."""
+    """A model: what it takes, what it makes, what it costs in whole tokens. ``usable`` says whether it can be ordered now.
+
+    ``source`` says what a picture is made into for the model: cropped around its centre and scaled to the size with the
+    nearest ratio of sides, or shrunk to ``side_px`` on the longer side.
+    """
 
     id: str
     name: str
@@ -22,6 +27,7 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     prompt: Need
     image: Need
+    source: SourceRule | None
     negative_prompt: bool
     parameters: dict[str, Parameter]
     results_max: int
@@ -63,6 +69,7 @@ def model_view(model: Model) -> ModelView:
         kind=model.kind,
         prompt=model.prompt,
         image=model.image,
+        source=model.source,
         negative_prompt=model.negative_prompt,
         parameters=model.parameters,
         results_max=model.results_max,
