@@ -15,6 +15,7 @@ from mutoscope.domain.generation import STAGE_DEADLINES_MS, Generation, Source, 
 from mutoscope.domain.ids import MINUTE, Millis
 from mutoscope.domain.ledger import Balance
 from mutoscope.domain.media import Kind, Media, source_key
+from mutoscope.domain.source import SourceFit
 from mutoscope.spool import Spool
 from mutoscope.store.port import Store
 from mutoscope.worker.context import Numbers, Worker
@@ -112,13 +113,16 @@ class Bench:
         kind: Kind = Kind.IMAGE,
         cancel_fee: int = 0,
         source: Source | None = None,
+        fit: SourceFit | None = None,
         **script: Any,
     ) -> Generation:
         """Alice orders from the stub, which treats the job as the script says. 10 tokens a result."""
         now = self.clock.now()
         job = generation(
             self.alice, results=results, source=source, parameters={"script": script} if script else {},
-            pinned=pinned(provider="stub", model="stub/one", kind=kind, cancel_fee=cancel_fee, typical_ms=400),
+            pinned=pinned(
+                provider="stub", model="stub/one", kind=kind, cancel_fee=cancel_fee, typical_ms=400, source=fit
+            ),
             created_at=now, updated_at=now, due_at=now, stage_since=now,
         )  # fmt: skip
         accepted, _ = await self.store.generations.accept(job, None, "")

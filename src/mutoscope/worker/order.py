@@ -5,7 +5,10 @@ import shutil
 from contextlib import aclosing
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from mutoscope.domain.generation import Generation, Source
+from mutoscope.domain.source import SourceFit
 from mutoscope.providers.port import Order, SourceFile
 from mutoscope.spool import SpoolFull
 from mutoscope.worker.context import Worker
@@ -13,10 +16,15 @@ from mutoscope.worker.streams import patiently
 
 SOURCE = "source"
 """The name of the source picture in the job's spool folder."""
+FITTED = "source.fitted"
+"""The name of what was made of it for the provider."""
 
 
 async def order_for(worker: Worker, job: Generation) -> Order:
-    """All that the provider needs. Raises SpoolFull, BlobsUnavailable, BlobMissing, Stalled; nothing is asked yet."""
+    """All that the provider needs. Nothing is asked yet.
+
+    Raises SpoolFull, BlobsUnavailable, BlobMissing, Stalled, and of a source Unreadable, DarkroomBroken.
+    """
     folder = worker.spool.folder(job.id)
     if shutil.disk_usage(folder).free < worker.numbers.free_bytes:
         raise SpoolFull("No room in the spool folder for a result: free some space.")
@@ -36,10 +44,24 @@ async def order_for(worker: Worker, job: Generation) -> Order:
 
 
 async def _source(worker: Worker, job: Generation, source: Source, folder: Path) -> SourceFile:
+    fit, fitted = job.pinned.source, folder / FITTED
     path = folder / SOURCE
-    if not path.exists():
+    if not path.exists() and not (fit and fitted.exists()):
         await bring(worker, source.key, path, source.size_bytes, job.fence)
-    return SourceFile(path=path, mime_type=source.mime_type, width=source.width, height=source.height)
+    if fit is None:
+        return SourceFile(path=path, mime_type=source.mime_type, width=source.width, height=source.height)
+    if not fitted.exists():
+        await _fit(worker, job, source, path, fit)
+    return SourceFile(path=fitted, mime_type=fit.mime_type, width=fit.width, height=fit.height)
+
+
+async def _fit(worker: Worker, job: Generation, source: Source, path: Path, fit: SourceFit) -> None:
+    mine = path.with_name(f"{FITTED}.{job.fence}")
+    # What was taken in is made to fit also when the limits have become narrower since.
+    pixels = max(worker.media_limits.pixels, source.width * source.height)
+    limits = replace(worker.media_limits, size_bytes=source.size_bytes, pixels=pixels)
+    await worker.darkroom.fit(path, mine, fit, limits)
+    await asyncio.to_thread(mine.rename, path.with_name(FITTED))
 
 
 async def bring(worker: Worker, key: str, path: Path, size_bytes: int, fence: int) -> None:

@@ -1,6 +1,7 @@
 """A job found in submitting: we meant to ask the provider, and do not know whether it heard. It is not asked twice."""
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
+from mutoscope.darkroom.port import DarkroomBroken, Unreadable
 from mutoscope.domain.generation import Generation, Output, ProviderJob, State
 from mutoscope.providers.port import Accepted, CannotTell, Finished, Gone, Provider, ProviderError
 from mutoscope.spool import SpoolFull, TooMuch
@@ -21,7 +22,9 @@ async def recover(worker: Worker, job: Generation) -> Generation:
         known = await provider.find(job.id)
     except (BlobMissing, TooMuch):
         return await moves.fail(worker, job, submit.SOURCE_GONE)
-    except (BlobsUnavailable, SpoolFull, Stalled, ProviderError) as e:
+    except Unreadable as e:
+        return await moves.fail(worker, job, submit.source_unreadable(e))
+    except (BlobsUnavailable, DarkroomBroken, SpoolFull, Stalled, ProviderError) as e:
         log.warning("waits", generation=job.id, stage=job.state, attempt=job.attempts, why=type(e).__name__)
         return await moves.again(worker, job, moves.pause_ms(worker, job))
     if isinstance(known, CannotTell):

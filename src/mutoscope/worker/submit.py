@@ -5,6 +5,7 @@ the queue by itself.
 """
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
+from mutoscope.darkroom.port import DarkroomBroken, Unreadable
 from mutoscope.domain.generation import Failure, FailureKind, Generation, State, poll_after_ms
 from mutoscope.domain.ids import Millis
 from mutoscope.providers.port import Accepted, Finished, Order, Provider, ProviderError
@@ -28,7 +29,9 @@ async def submit(worker: Worker, job: Generation) -> Generation:
         order = await order_for(worker, job)
     except (BlobMissing, TooMuch):
         return await moves.fail(worker, job, SOURCE_GONE)
-    except (BlobsUnavailable, SpoolFull, Stalled, ProviderError) as e:
+    except Unreadable as e:
+        return await moves.fail(worker, job, source_unreadable(e))
+    except (BlobsUnavailable, DarkroomBroken, SpoolFull, Stalled, ProviderError) as e:
         log.warning("waits", generation=job.id, stage=job.state, attempt=job.attempts, why=type(e).__name__)
         return await moves.again(worker, job, moves.pause_ms(worker, job))
     now = worker.clock.now()
@@ -44,6 +47,11 @@ async def submit(worker: Worker, job: Generation) -> Generation:
 SOURCE_GONE = Failure(
     kind=FailureKind.INVALID, message="The source picture is not there any more. Choose it again and try once more."
 )
+
+
+def source_unreadable(e: Unreadable) -> Failure:
+    """Why a job fails whose source picture cannot be made to fit."""
+    return Failure(kind=FailureKind.INVALID, message=f"The source picture cannot be used. {e}")
 
 
 async def ask(worker: Worker, provider: Provider, job: Generation, order: Order) -> Generation:
