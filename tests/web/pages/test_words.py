@@ -7,6 +7,7 @@ from mutoscope.domain.generation import State
 from mutoscope.domain.ids import DAY, HOUR, MINUTE, SECOND
 from mutoscope.domain.ledger import EntryKind
 from mutoscope.domain.media import Visibility
+from mutoscope.domain.source import SourceRule
 from mutoscope.providers.catalogue import load_catalogue
 from mutoscope.services.categories import load_categories
 from mutoscope.web.pages import words
@@ -31,6 +32,15 @@ def test_figures_are_said_as_people_say_them() -> None:
     assert [words.usual(ms) for ms in (400, 8_000, 180_000)] == ["about 1 s", "about 8 s", "about 3 min"]
     passed = (SECOND, MINUTE, 3 * HOUR, DAY, 9 * DAY)
     assert [words.ago(0, ms) for ms in passed] == ["just now", "1 min ago", "3 hours ago", "1 day ago", "9 days ago"]
+
+
+def test_what_becomes_of_a_picture_is_said_before_it_is_chosen() -> None:
+    three = SourceRule(sizes=("1024x576", "576x1024", "768x768"))
+    assert (
+        words.takes(three) == "cropped around its centre to the nearest of 1024 × 576, 576 × 1024 and 768 × 768 pixels"
+    )
+    assert words.takes(SourceRule(sizes=("512x512",))) == "cropped around its centre to 512 × 512 pixels"
+    assert words.takes(SourceRule(side_px=2048)) == "made smaller where a side is longer than 2,048 pixels"
 
 
 @pytest.mark.parametrize(

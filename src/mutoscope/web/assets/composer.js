@@ -9,10 +9,25 @@ function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** What a picture becomes for a model that takes these sizes, or at most that side: as in domain/source.py. */
+function fitted(width, height, { sizes, side }) {
+  const longer = Math.max(width, height);
+  const scaled = (length) => Math.max(1, Math.floor((2 * length * side + longer) / (2 * longer)));
+  if (!sizes) return longer > side ? { wide: scaled(width), high: scaled(height) } : null;
+  let best;
+  for (const size of sizes.split(" ")) {
+    const [wide, high] = size.split("x").map(Number), ratios = [width * high, height * wide];
+    const off = Math.max(...ratios) / Math.min(...ratios);
+    if (!best || off < best.off || (off === best.off && wide * high > best.wide * best.high)) best = { wide, high, off, crop: off !== 1 };
+  }
+  return best;
+}
+
 class Composer extends HTMLElement {
   connectedCallback() {
     this.form.addEventListener("input", this.changed);
     this.addEventListener("change", ({ target }) => target.name === "image" && this.preview());
+    this.addEventListener("load", ({ target }) => target.closest(".picked") && this.frame(), true);
     this.addEventListener("submit", this.order);
     this.addEventListener("click", this.clicked);
     this.addEventListener("keydown", (event) => {
@@ -43,6 +58,20 @@ class Composer extends HTMLElement {
   fit() {
     for (const own of this.querySelectorAll(".own"))
       own.disabled = !own.parentElement.querySelector("input[name=model]").checked;
+    this.frame();
+  }
+
+  /** The picture as the chosen model will get it, and the words for that. */
+  frame() {
+    const model = this.model?.dataset ?? {}, picture = this.querySelector(".picked:not([hidden]) img");
+    // The size is that of the original: of a picture from the gallery a smaller one is shown.
+    const width = picture?.getAttribute("width") || picture?.naturalWidth, height = picture?.getAttribute("height") || picture?.naturalHeight;
+    const fit = width && fitted(+width, +height, model);
+    this.querySelector("[data-fit]").textContent = fit?.wide
+      ? `${fit.crop ? "Cropped" : "Scaled"} to ${fit.wide} × ${fit.high} for this model`
+      : model.takes && !picture ? `For this model it is ${model.takes}.` : "";
+    picture?.classList.toggle("framed", Boolean(fit?.crop));
+    if (fit?.crop) picture.style.setProperty("--r", fit.wide / fit.high);
   }
 
   wish() {
@@ -111,7 +140,10 @@ class Composer extends HTMLElement {
     const [file] = this.file.files;
     URL.revokeObjectURL(picture.src);
     box.hidden = !file;
-    if (!file) return picture.removeAttribute("src");
+    if (!file) {
+      picture.removeAttribute("src");
+      return this.frame();
+    }
     picture.src = URL.createObjectURL(file);
     box.querySelector("span").textContent = file.name;
     this.querySelector(".picked:has([name=source_media])")?.remove();
@@ -148,6 +180,7 @@ class Composer extends HTMLElement {
     } else if (event.target.closest("[data-remove]")) {
       event.preventDefault();
       event.target.closest(".picked").remove();
+      this.frame();
     }
   };
 }

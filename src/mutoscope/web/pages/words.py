@@ -6,6 +6,7 @@ from datetime import datetime
 from mutoscope.domain.ids import DAY, HOUR, MINUTE, Millis
 from mutoscope.domain.ledger import EntryKind
 from mutoscope.domain.media import Visibility
+from mutoscope.domain.source import SourceRule
 
 STAGES: Mapping[str, str] = {
     "queued": "Waiting for its turn",
@@ -47,6 +48,15 @@ DONE: Mapping[str, str] = {
 """What a page says after a form was sent, by the word in its address."""
 
 NEEDS: Mapping[str, str] = {"required": "starts from a picture", "optional": "can start from a picture", "no": ""}
+
+
+def takes(rule: SourceRule) -> str:
+    """What becomes of a picture on its way to a model: ``cropped around its centre to the nearest of 1024 × 576 and ...``."""
+    if not rule.sizes:
+        return f"made smaller where a side is longer than {rule.side_px:,} pixels"
+    *others, last = [size.replace("x", " × ") for size in rule.sizes]
+    sizes = f"the nearest of {', '.join(others)} and {last}" if others else last
+    return f"cropped around its centre to {sizes} pixels"
 
 
 def tokens(count: int) -> str:
