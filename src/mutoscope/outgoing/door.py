@@ -1,6 +1,7 @@
 """The way out: one request to one checked address, over one connection. Nothing is repeated and no redirect followed here."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 
@@ -15,6 +16,9 @@ from mutoscope.outgoing.destination import Destination, check_headers, where
 from mutoscope.outgoing.patience import Limits, Time, retry_after_ms
 from mutoscope.outgoing.pinned import Dial, Pinned, Resolve
 from mutoscope.outgoing.trouble import OutgoingError, Trouble
+
+# At its finest the transport logs the headers of answers, and an address in one may be signed.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 CONNECTIONS = 64
 KEPT_CONNECTIONS = 16
