@@ -1,7 +1,6 @@
 """Settings: environment variables, each as ``NAME``, or as ``NAME_FILE`` that names a file which holds the value.
 
-The names without MUTOSCOPE_ are those that the sites we replace use already; `unused` says which of them change nothing
-in this version.
+The names without MUTOSCOPE_ are those that the sites we replace use already.
 """
 
 import difflib
@@ -14,13 +13,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mutoscope import provider_settings
 from mutoscope.domain.media import Visibility
+from mutoscope.provider_settings import ProviderSettings
 
 PREFIX = "MUTOSCOPE_"
-INHERITED = {
-    "STABILITY_API_KEY", "JWT_SECRET", "MONGODB_URI",
+INHERITED = provider_settings.INHERITED | {
+    "JWT_SECRET", "MONGODB_URI",
     "AWS_S3_BUCKET", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
 }  # fmt: skip
 TESTS = PREFIX + "TEST_"
@@ -62,7 +64,7 @@ def _long(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings):
     """All settings, with what they do as their description. Made by `load_settings`; frozen."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -146,9 +148,6 @@ class Settings(BaseSettings):
         None,
         description="The secret that signs tokens for API clients and the addresses of media, 32 bytes or more, the same on all machines; unset, secrets are made and kept in the data folder.",
     )
-    stability_api_key: SecretStr | None = Field(
-        None, description="The key for Stability AI. That provider is not in this version."
-    )
     aws_s3_bucket: str | None = Field(
         None,
         min_length=3,
@@ -196,12 +195,6 @@ class Settings(BaseSettings):
             return self.sign_up_grant
         return 0 if costs_money else STARTING_GRANT
 
-    def unused(self) -> list[str]:
-        """A sentence for each setting that changes nothing in this version, to be shown at the start."""
-        if self.stability_api_key is None:
-            return []
-        return ["STABILITY_API_KEY is set, and this version has no Stability AI provider: the key is not used."]
-
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
     """One setting, for the documentation."""
@@ -230,8 +223,14 @@ def describe() -> list[Described]:
             about=info.description or "",
             secret="SecretStr" in str(info.annotation),
         )
-        for name, info in Settings.model_fields.items()
+        for name, info in _fields().items()
     ]
+
+
+def _fields() -> dict[str, FieldInfo]:
+    """Our own first, then those of providers, which stand in a class that ours is made from."""
+    fields = Settings.model_fields
+    return {name: fields[name] for name in sorted(fields, key=lambda name: name in ProviderSettings.model_fields)}
 
 
 def load_settings(data_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -310,6 +309,11 @@ def _halves(values: Mapping[str, Any]) -> list[str]:
         )
     if values.get("delivery") == "bucket" and not bucket:
         sentences.append("AWS_S3_BUCKET is missing: MUTOSCOPE_DELIVERY is bucket. Set it, or unset MUTOSCOPE_DELIVERY.")
+    sentences += [
+        f"{variable(needed)} is missing: {variable(given)} is set, and means nothing without it."
+        for given, needed in provider_settings.KEYS.items()
+        if values.get(given) and not values.get(needed)
+    ]
     return sentences + _of_cdn(values)
 
 

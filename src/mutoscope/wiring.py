@@ -22,9 +22,12 @@ from mutoscope.domain.catalogue import SEED_MAX
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
 from mutoscope.domain.ids import HOUR, SECOND, Clock, Ids, SystemClock
+from mutoscope.provider_settings import jobs_by_provider
 from mutoscope.providers.catalogue import Catalogue, load_catalogue
 from mutoscope.providers.local import LocalProvider
 from mutoscope.providers.port import Provider
+from mutoscope.providers.registry import open_providers, switches
+from mutoscope.providers.setup import Tools
 from mutoscope.secrets import Secrets, load_secrets
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
@@ -94,10 +97,11 @@ async def _put_together(
         parts.push_async_callback(store.close)
         darkroom = JailedDarkroom()
         parts.push_async_callback(darkroom.close)
-        chosen = dict(providers) if providers is not None else {"local": LocalProvider(data / LOCAL, darkroom)}
+        chosen = dict(providers) if providers is not None else _providers(settings, data, darkroom, clock)
         for provider in chosen.values():
             parts.push_async_callback(provider.close)
-        catalogue = load_catalogue(_if_there(data / "catalogue.toml"), chosen)
+        elsewhere = [name for name, provider in chosen.items() if provider.elsewhere]
+        catalogue = load_catalogue(_if_there(data / "catalogue.toml"), chosen, elsewhere, switches())
         worker = Worker(
             name=f"{socket.gethostname()}:{os.getpid()}",
             place=_place(data) if settings.mongodb_uri is not None else "",
@@ -112,6 +116,8 @@ async def _put_together(
             deadlines={**STAGE_DEADLINES_MS, State.OUTCOME_UNKNOWN: settings.unknown_release_hours * HOUR},
             model_name=lambda id: catalogue.get(id).name,
             leftovers=(Spool(data / LOCAL),),
+            # A provider reaches us at no other address than one that people reach us at over https.
+            webhook_base=settings.base_url if (settings.base_url or "").startswith("https://") else None,
         )
         loop = Loop(worker)
         studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
@@ -150,7 +156,7 @@ async def verify(folder: Path) -> Verified:
 def _studio(
     settings: Settings, base_url: str, worker: Worker, loop: Loop, catalogue: Catalogue, keys: Secrets
 ) -> Studio:
-    policy = _policy(settings)
+    policy = _policy(settings, costs_money=any(not provider.repeats_free for provider in worker.providers.values()))
     store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
@@ -177,6 +183,11 @@ def _studio(
         policy=policy,
         base_url=base_url,
     )  # fmt: skip
+
+
+def _providers(settings: Settings, data: Path, darkroom: JailedDarkroom, clock: Clock) -> dict[str, Provider]:
+    tools = Tools(darkroom=darkroom, clock=clock, jobs=jobs_by_provider(settings))
+    return {"local": LocalProvider(data / LOCAL, darkroom), **open_providers(settings, tools)}
 
 
 async def _store(settings: Settings, data: Path, clock: Clock) -> Store:
@@ -228,12 +239,12 @@ def _numbers(settings: Settings, numbers: Numbers) -> Numbers:
     return structs.replace(numbers, jobs_per_person=settings.per_person_jobs, at_once={**numbers.at_once, **busy})
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, costs_money: bool) -> Policy:
     return Policy(
         default_visibility=settings.default_visibility,
         gallery_open=settings.gallery_open,
         registration_open=settings.registration == "open",
-        sign_up_grant=settings.grant_at_sign_up(costs_money=False),
+        sign_up_grant=settings.grant_at_sign_up(costs_money),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
         from_bucket=settings.delivery in (None, "bucket") and settings.aws_s3_bucket is not None,

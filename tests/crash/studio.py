@@ -15,7 +15,7 @@ import httpx2
 
 from crash.backends import Backend
 from mutoscope.blobs.port import Blobs
-from mutoscope.domain.generation import State
+from mutoscope.domain.generation import Generation, State
 from mutoscope.domain.ledger import Entry, EntryKind
 from mutoscope.domain.media import Kind, Previews, Variant
 from mutoscope.domain.search import EVERYTHING, Query
@@ -122,11 +122,13 @@ class KilledStudio:
         response = self.try_to_order(key, wish)
         assert response.is_success, response.text
 
-    def try_to_order(self, key: str, wish: dict[str, Any]) -> httpx2.Response:
-        """Place an order, which may be refused. Raises DiedEarly."""
+    def try_to_order(self, key: str, wish: dict[str, Any], image: bytes | None = None) -> httpx2.Response:
+        """Place an order, with a picture to start from if given; it may be refused. Raises DiedEarly."""
         headers = {**self.signed_in(), "Idempotency-Key": key}
+        form = {"data": {"request": json.dumps(wish)}, "files": {"image": image}}
+        body: dict[str, Any] = {"json": wish} if image is None else form
         try:
-            response = httpx2.post(f"{self.base_url}/api/generations", json=wish, headers=headers, timeout=PATIENCE_S)
+            response = httpx2.post(f"{self.base_url}/api/generations", headers=headers, timeout=PATIENCE_S, **body)
         except httpx2.TransportError as e:
             raise DiedEarly from e
         if response.is_success:
@@ -203,12 +205,14 @@ class KilledStudio:
     def wait_swept(self) -> None:
         """Start with a sweep that takes what is older than now, and wait until the spool holds no file."""
         self.start(sweep_now=True)
-        # os.walk, since folders go while they are looked through.
-        self._until_none(
-            lambda: [name for _, _, names in os.walk(self.data / "spool") for name in names], "left in the spool"
-        )
+        self._until_none(self.left_in_spool, "left in the spool")
         time.sleep(1)  # One more round of the sweep over the stored objects.
         self.stop()
+
+    def left_in_spool(self) -> list[str]:
+        """The names of files that nobody there may need any more."""
+        # os.walk, since folders go while they are looked through.
+        return [name for _, _, names in os.walk(self.data / "spool") for name in names]
 
     async def examine(self) -> Counter[State]:
         """What must hold of a studio at rest. Returns how many jobs ended in which state."""
@@ -228,6 +232,14 @@ class KilledStudio:
         await self._check_files(items)
         return Counter(job.state for job in jobs)
 
+    async def jobs(self) -> list[Generation]:
+        """All jobs, of a studio at rest."""
+        store = await self.open_store()
+        try:
+            return await _everything(lambda cursor: store.generations.list(GenerationFilter(), cursor, 100))
+        finally:
+            await store.close()
+
     async def open_store(self) -> Store:
         """The records."""
         return await self.backend.open_store(self.data)
@@ -236,11 +248,19 @@ class KilledStudio:
         """The media."""
         return self.backend.open_blobs(self.data)
 
+    def named(self, job: Generation) -> str:
+        """The name by which the stub counts a job."""
+        return job.id
+
+    def may_be_unknown(self, job: Generation) -> bool:
+        """Whether a kill may leave that job with an outcome that nobody knows."""
+        return self.kind == "cannot-be-asked"
+
     def _check_jobs(self, jobs: list[Any], items: list[Any]) -> None:
         counts = httpx2.get(f"{self.stub.address}/admin/counts", timeout=PATIENCE_S).json()
         made = Counter(item.generation_id for item in items)
         for job in jobs:
-            paid = counts.get(job.id, {}).get("paid", 0)
+            paid = counts.get(self.named(job), {}).get("paid", 0)
             assert paid <= 1, f"{job.id} was paid for {paid} times"
             if job.state is State.SUCCEEDED:
                 assert paid == 1 or self.kind == "local"
@@ -248,7 +268,7 @@ class KilledStudio:
                 assert job.captured == job.hold
             else:
                 assert job.state is State.OUTCOME_UNKNOWN, f"{job.id} ended {job.state}: {job.failure}"
-                assert self.kind == "cannot-be-asked", "only a provider that cannot be asked leaves something unknown"
+                assert self.may_be_unknown(job), "only a provider that cannot be asked leaves something unknown"
                 assert made[job.id] == 0
         assert len({item.id for item in items}) == len(items)
         for item in items:

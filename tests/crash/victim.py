@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from contract.providers.peers import PEERS
 from mutoscope import logs
 from mutoscope.blobs import folder, s3
 from mutoscope.blobs.folder import FolderBlobs
@@ -43,9 +44,11 @@ OPERATIONS: dict[str, tuple[type, str]] = {
 }
 
 
-def arm(crash_at: str) -> None:
+def arm(crash_at: str, kind: str, stub: str) -> None:
     when, name, number = crash_at.split(":")
     owner, method = OPERATIONS[name]
+    if owner is StubProvider and kind in PEERS:
+        owner = type(PEERS[kind].open(stub))
     original = getattr(owner, method)
     calls = iter(range(1, 1_000_000))
 
@@ -63,9 +66,11 @@ def arm(crash_at: str) -> None:
 
 
 def providers(kind: str, stub: str) -> dict[str, Provider] | None:
-    """The counting stub in one of its manners; None for the real ``local`` provider."""
+    """The counting stub in one of its manners, or the real adapter of a peer; None for the real ``local`` provider."""
     if kind == "local":
         return None
+    if kind in PEERS:
+        return {(peer := PEERS[kind].open(stub)).name: peer}
     manners = {"can-be-asked": {}, "cannot-be-asked": {"can_be_asked": False}, "idempotent": IDEMPOTENT}
     return {"stub": StubProvider(stub, **manners[kind])}
 
@@ -96,5 +101,5 @@ async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
 
 if __name__ == "__main__":
     if os.environ.get("CRASH_AT"):
-        arm(os.environ["CRASH_AT"])
+        arm(os.environ["CRASH_AT"], sys.argv[3], sys.argv[2])
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], "sweep-now" in sys.argv))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyvips
 from tests.cast import ids
 
 from mutoscope.darkroom.jailed import JailedDarkroom
-from mutoscope.domain.generation import ProviderJob
+from mutoscope.domain.generation import Output, ProviderJob
 from mutoscope.domain.media import Kind
 from mutoscope.providers.local import LocalProvider
 from mutoscope.providers.port import Canceled, Finished, Order, Pending, SourceFile
@@ -39,6 +40,12 @@ def picture(tmp_path: Path) -> SourceFile:
     return SourceFile(path=path, mime_type="image/jpeg", width=160, height=120)
 
 
+async def kept(spool: Path, place: int, chunks: AsyncIterator[bytes]) -> Output:
+    """As the worker keeps a result that came with the answer, in a file of the spool."""
+    (spool / str(place)).write_bytes(b"".join([chunk async for chunk in chunks]))
+    return Output(spooled=str(place))
+
+
 def order(spool: Path, upstream: str, source: SourceFile | None = None, **fields: Any) -> Order:
     """An order: small and short, unless the test says otherwise."""
     parameters = {"size": "96x64"} | ({} if upstream == "still" else {"duration_s": 1})
@@ -49,6 +56,7 @@ def order(spool: Path, upstream: str, source: SourceFile | None = None, **fields
         "negative_prompt": "",
         "seed": 7,
         "results": 1,
+        "keep": partial(kept, spool),
     }
     kind = Kind.IMAGE if upstream == "still" else Kind.VIDEO
     return Order(upstream=upstream, kind=kind, parameters=parameters, source=source, spool=spool, **(defaults | fields))

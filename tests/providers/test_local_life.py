@@ -364,5 +364,5 @@ async def test_a_disk_that_fills_while_it_renders_is_said_and_the_next_look_trie
 
 async def test_webhooks_are_never_believed(provider: LocalProvider):
     with pytest.raises(ProviderError) as caught:
-        provider.verify_webhook({}, b"{}")
+        await provider.verify_webhook({}, b"{}")
     assert caught.value.kind is FailureKind.UNAUTHORIZED

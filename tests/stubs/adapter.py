@@ -39,7 +39,7 @@ class StubProvider:
         self.address = address
         self.name, self.slots, self.minimum_poll_ms = name, slots, minimum_poll_ms
         self.idempotent_by_reference, self.can_be_asked = idempotent_by_reference, can_be_asked
-        self.repeats_free = repeats_free
+        self.repeats_free, self.elsewhere = repeats_free, False
         self.forgotten: list[str] = []
         self.opened: list[str] = []
         self._http = httpx2.AsyncClient(base_url=address, timeout=timeout_s, trust_env=False)
@@ -102,8 +102,11 @@ class StubProvider:
     async def forget(self, job: ProviderJob) -> None:
         self.forgotten.append(job.id)
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> str:
         raise ProviderError(FailureKind.UNAUTHORIZED, "The stub calls nobody.")
+
+    def job_of_webhook(self, reference: str, body: bytes) -> ProviderJob | None:
+        return None
 
     async def check(self) -> str | None:
         return f"the stub answers as {(await self._ask('GET', '/account'))['name']}"

@@ -26,7 +26,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """right, cut, wrong_length, wrong_type, silent, error, expired, other_kind"""
     body_times: int = 1
     poll: str = "right"
-    """right, busy, rate_limit, unauthorized, lost (it knows nothing of the job any more)"""
+    """right, busy, rate_limit, unauthorized, lost (it knows nothing of the job any more), word (a status that nobody knows)"""
     poll_times: int = 1
     progress: tuple[float, ...] = ()
     """What is said at each poll in turn, instead of the time that has passed."""
@@ -57,7 +57,7 @@ class Book:
             "CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, reference TEXT, key TEXT, kind TEXT, results INTEGER,"
             " script TEXT, since REAL, canceled INTEGER DEFAULT 0);"
             "CREATE TABLE IF NOT EXISTS times (what TEXT PRIMARY KEY, n INTEGER);"
-            "CREATE TABLE IF NOT EXISTS script (one INTEGER PRIMARY KEY CHECK (one = 1), script TEXT);"
+            "CREATE TABLE IF NOT EXISTS script (reference TEXT PRIMARY KEY, script TEXT);"
         )
 
     def close(self) -> None:
@@ -99,12 +99,16 @@ class Book:
         self.still(what, 0)
         return self._db.execute("SELECT n FROM times WHERE what = ?", (what,)).fetchone()[0]
 
-    def script(self) -> Script:
-        row = self._db.execute("SELECT script FROM script").fetchone()
+    def script(self, reference: str = "") -> Script:
+        """That of a reference, or else that of all."""
+        row = self._db.execute(
+            "SELECT script FROM script WHERE reference IN (?, '') ORDER BY reference DESC", (reference,)
+        ).fetchone()
         return msgspec.json.decode(row[0], type=Script) if row else Script()
 
-    def set_script(self, script: Script) -> None:
-        self._db.execute("INSERT OR REPLACE INTO script VALUES (1, ?)", (msgspec.json.encode(script).decode(),))
+    def set_script(self, script: Script, reference: str = "") -> None:
+        values = (reference, msgspec.json.encode(script).decode())
+        self._db.execute("INSERT OR REPLACE INTO script VALUES (?, ?)", values)
 
     def counts(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

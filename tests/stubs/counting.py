@@ -15,12 +15,9 @@ crash, or after its own.
 An ``Idempotency-Key`` makes a second POST the same job.
 """
 
-import argparse
 import asyncio
-import contextlib
 import json
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +25,7 @@ import msgspec
 
 from stubs.book import Answer, Book, Script
 from stubs.samples import samples
+from stubs.serving import main
 
 TYPES = {"image": "image/png", "video": "video/mp4"}
 
@@ -175,56 +173,5 @@ class Stub:
         raise Answer(200, right[: len(right) // 2], how=how, length=str(len(right)))
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = head.rstrip().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    method, target, _ = first.split(" ", 2)
-    return method, target, headers, await reader.readexactly(int(headers.get("content-length", 0)))
-
-
-async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    if answer.body is None:
-        return
-    body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-    headers = dict(answer.headers)
-    how, length = headers.pop("how", ""), headers.pop("length", str(len(body)))
-    if how != "cut":
-        headers["Content-Length"] = length
-    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"HTTP/1.1 {answer.status} Stub\r\nConnection: close\r\n{lines}\r\n".encode() + body)
-    await writer.drain()
-    if how == "silent":
-        await asyncio.sleep(600)
-
-
-async def serve(port: int, folder: Path, lookup: bool) -> None:
-    """Answer until killed."""
-    stub = Stub(Book(folder), samples(folder), lookup)
-
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            try:
-                await stub.answer(*await _read(reader))
-            except Answer as answer:
-                await _write(writer, answer)
-        writer.close()
-
-    server = await asyncio.start_server(one, "127.0.0.1", port)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="A stub provider that counts what it would have been paid for.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--no-lookup", action="store_true", help="cannot be asked by reference")
-    given = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(given.port, given.state, not given.no_lookup))
-
-
 if __name__ == "__main__":
-    main()
+    main(lambda folder, lookup: Stub(Book(folder), samples(folder), lookup).answer)

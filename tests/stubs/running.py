@@ -13,9 +13,9 @@ TESTS = Path(__file__).parents[1]
 class RunningStub:
     """One stub process. ``folder`` holds what it remembers."""
 
-    def __init__(self, folder: Path, lookup: bool = True) -> None:
+    def __init__(self, folder: Path, lookup: bool = True, module: str = "stubs.counting") -> None:
         self.folder, self.port = folder, 0
-        self._lookup = lookup
+        self._lookup, self._module = lookup, module
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -25,7 +25,7 @@ class RunningStub:
 
     def start(self) -> "RunningStub":
         """Start, on the port it had before."""
-        command = [sys.executable, "-m", "stubs.counting", "--port", str(self.port), "--state", str(self.folder)]
+        command = [sys.executable, "-m", self._module, "--port", str(self.port), "--state", str(self.folder)]
         if not self._lookup:
             command.append("--no-lookup")
         self._process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True)

@@ -10,6 +10,7 @@ from mutoscope.domain.ids import HOUR, MINUTE
 from mutoscope.domain.ledger import Balance
 from mutoscope.providers.port import Accepted, Finished, Order
 from mutoscope.store.port import Limits
+from mutoscope.worker.order import order_for
 from stubs.adapter import StubProvider
 from worker.bench import GRANTED, QUICK, Bench, until
 
@@ -268,12 +269,7 @@ async def _begin_and_die(bench: Bench) -> None:
 
 
 async def _ask(bench: Bench, job: Any) -> None:
-    await bench.provider.submit(
-        Order(
-            reference=job.id, upstream="one", kind=job.pinned.kind, prompt="", negative_prompt="", parameters={},
-            seed=1, results=1, source=None, spool=bench.spool.folder(job.id),
-        )
-    )  # fmt: skip
+    await bench.provider.submit(await order_for(bench.worker(), job))
 
 
 class Watched(StubProvider):

@@ -73,7 +73,7 @@ async def _welcome(shell: Shell, settings: Settings, running: Running, with_set_
     studio, data = running.studio, settings.data_dir.absolute()
     secret = await studio.accounts.set_up_secret() if with_set_up else None
     set_up = f"{studio.base_url}/set-up?secret={secret}" if secret else None
-    lines = [f"Mutoscope {__version__} is at {studio.base_url} (data in {data})", *settings.unused()]
+    lines = [f"Mutoscope {__version__} is at {studio.base_url} (data in {data})"]
     lines += [f"Make the administrator's account at {set_up}"] if set_up else []
     shell.answer(
         {"version": __version__, "base_url": studio.base_url, "data": str(data), "set_up": set_up},

@@ -18,13 +18,21 @@ from mutoscope.domain.source import SIDE_MAX_PX, SourceRule, sides
 
 Entry = dict[str, Any]
 _SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
+NO_SWITCHES: Mapping[str, str] = {}
 
 
 class Catalogue:
-    """Models by id. What is not enabled is listed, so that a page can say why, and cannot be ordered."""
+    """Models by id. What is not enabled is listed, so that a page can say why, and cannot be ordered.
 
-    def __init__(self, models: Sequence[Model]) -> None:
+    ``elsewhere`` names the providers that the operator pointed to another server than their own; ``switches`` says, by
+    the name of a provider, which setting turns it on.
+    """
+
+    def __init__(
+        self, models: Sequence[Model], elsewhere: Collection[str] = (), switches: Mapping[str, str] = NO_SWITCHES
+    ) -> None:
         self._models = {model.id: model for model in sorted(models, key=lambda model: not model.enabled)}
+        self.elsewhere, self.switches = frozenset(elsewhere), switches
 
     def models(self) -> list[Model]:
         """All models: enabled ones first, otherwise as they stand in the files."""
@@ -38,10 +46,15 @@ class Catalogue:
         return self._models[id]
 
 
-def load_catalogue(override: Path | None, providers: Collection[str]) -> Catalogue:
+def load_catalogue(
+    override: Path | None,
+    providers: Collection[str],
+    elsewhere: Collection[str] = (),
+    switches: Mapping[str, str] = NO_SWITCHES,
+) -> Catalogue:
     """The catalogue of the package with the file ``override`` on top (it need not exist).
 
-    Models of a provider that is not among ``providers`` are not enabled. Raises Invalid for a file that is not right,
+    Models of a provider that is not among ``providers`` are not enabled. For the rest see `Catalogue`. Raises Invalid for a file that is not right,
     naming the file, the entry and the key.
     """
     package = resources.files("mutoscope.providers").joinpath("catalogue.toml")
@@ -50,7 +63,7 @@ def load_catalogue(override: Path | None, providers: Collection[str]) -> Catalog
     if override is not None and override.exists():
         for id, entry in _entries(override).items():
             models[id] = _model(str(override), {**built_in.get(id, {}), **entry})
-    return Catalogue([_switched(model, providers) for model in models.values()])
+    return Catalogue([_switched(model, providers) for model in models.values()], elsewhere, switches)
 
 
 def _switched(model: Model, providers: Collection[str]) -> Model:

@@ -1,6 +1,6 @@
 """What a provider can do. An adapter turns a provider's own words into these and holds no state that a restart would lose."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +20,20 @@ class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
     height: int
 
 
+Keep = Callable[[int, AsyncIterator[bytes]], Awaitable[Output]]
+"""Takes the place of a result, from 0, and its bytes; returns what says where they are.
+
+What the bytes raise it raises too, and then keeps nothing of them: so who learns at the end of the bytes that they are
+no result (that they were moderated, say) raises it there. Raises ProviderError ``invalid`` when they are too many.
+"""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to make. ``reference`` is our own id for the job and goes out wherever the provider takes one.
 
-    ``spool`` is a folder of this job alone: an adapter whose provider answers with the bytes themselves streams them
-    into it and returns outputs that are ``spooled``.
+    ``keep`` is for providers that answer with the bytes themselves: it streams them to this job's own folder, ``spool``,
+    before anything else happens to them. ``webhook_url`` is where the provider may tell us that something
+    happened; None where this studio has no address that it could reach.
     """
 
     reference: str
@@ -37,6 +46,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     results: int
     source: SourceFile | None
     spool: Path
+    keep: Keep
+    webhook_url: str | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +104,8 @@ class Provider(Protocol):
     """Whether a second submit with the same reference is the same job, never another."""
     repeats_free: bool
     """Whether making a job again costs nobody anything: one that is lost, with the machine that had it, is made again."""
+    elsewhere: bool
+    """Whether the operator named another server than the provider's own: models that ended there may live here."""
 
     async def submit(self, order: Order) -> Accepted | Finished:
         """Ask for it, once. Rate_limited and unavailable mean that it was surely not taken."""
@@ -118,8 +131,16 @@ class Provider(Protocol):
         """The result is kept on our side: the provider's copy may go. Best effort."""
         ...
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Raises ProviderError ``unauthorized`` unless the call surely comes from the provider."""
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> str:
+        """The delivery's own id, by which a repeated one is known. ``headers`` have lower-case names.
+
+        Raises ProviderError ``unauthorized`` unless the call surely comes from the provider, ``unavailable`` when that
+        cannot be told now.
+        """
+        ...
+
+    def job_of_webhook(self, reference: str, body: bytes) -> ProviderJob | None:
+        """The job that a verified call is about, where its words name it: for a job whose own answer was lost."""
         ...
 
     async def check(self) -> str | None:

@@ -64,6 +64,7 @@ class Worker:
     STAGE_DEADLINES_MS with the operator's own hours for OUTCOME_UNKNOWN. ``model_name`` turns a model's id into its
     name in the catalogue, for descriptions (it may raise UnknownModel). ``leftovers`` are further folders that hold one
     folder for each job, such as the local provider's: those of jobs that do not live are swept from them too.
+    ``webhook_base`` is the studio's own address, where providers may call it; None where they cannot.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Worker:
     deadlines: Mapping[State, Millis] = field(default_factory=lambda: STAGE_DEADLINES_MS)
     model_name: Callable[[str], str] = str
     leftovers: Sequence[Spool] = ()
+    webhook_base: str | None = None
 
     def provider_of(self, job: Generation) -> Provider:
         """The provider that the job was accepted for, never another. Raises ProviderError ``unavailable`` without it."""

@@ -34,6 +34,7 @@ async def fetch(worker: Worker, job: Generation) -> Generation:
         log.warning("its bytes are elsewhere", generation=job.id, stage=job.state, attempt=job.attempts, place=home)
         return await moves.again(worker, job, moves.pause_ms(worker, job), Patch(home=home))
     kept: list[Output] = []
+    withheld: ProviderError | None = None
     for place, output in enumerate(job.outputs):
         named = msgspec.structs.replace(output, spooled=output.spooled or str(place))
         try:
@@ -44,10 +45,17 @@ async def fetch(worker: Worker, job: Generation) -> Generation:
         except ProviderError as e:
             if e.kind is FailureKind.EXPIRED:
                 return await _refresh(worker, job)
+            if e.kind is FailureKind.MODERATED:
+                # Some say so only at the end of the bytes.
+                log.info("withheld", generation=job.id, stage=job.state, attempt=job.attempts, place=place)
+                withheld = e
+                continue
             return await _wait(worker, job, e)
         except (SpoolFull, Stalled) as e:
             return await _wait(worker, job, e)
         kept.append(named)
+    if not kept and withheld is not None:
+        return await moves.refused(worker, job, withheld)
     if not kept:
         message = "The result is larger than this studio takes. Your tokens are back."
         return await moves.fail(worker, job, Failure(kind=FailureKind.UNUSABLE, message=message))

@@ -2,15 +2,17 @@
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from mutoscope.domain.generation import Generation, Source
+from mutoscope.domain.generation import FailureKind, Generation, Output, Source
 from mutoscope.domain.source import SourceFit
-from mutoscope.providers.port import Order, SourceFile
-from mutoscope.spool import SpoolFull
+from mutoscope.providers.port import Order, ProviderError, SourceFile
+from mutoscope.spool import SpoolFull, TooMuch
 from mutoscope.worker.context import Worker
 from mutoscope.worker.streams import patiently
 
@@ -39,8 +41,22 @@ async def order_for(worker: Worker, job: Generation) -> Order:
         results=len(job.media_ids),
         source=await _source(worker, job, job.source, folder) if job.source else None,
         spool=folder,
+        keep=partial(_keep, worker, job, folder),
         webhook_url=f"{worker.webhook_base}/hooks/{job.pinned.provider}/{job.id}" if worker.webhook_base else None,
     )
+
+
+async def _keep(worker: Worker, job: Generation, folder: Path, place: int, chunks: AsyncIterator[bytes]) -> Output:
+    # Whole under its number or not there at all: what `recover` finds after a crash is a result.
+    mine = folder / f"{place}.{job.fence}"
+    try:
+        async with aclosing(patiently(chunks, worker.numbers.stall_ms)) as patient:
+            await worker.spool.write(mine, patient, worker.media_limits.size_bytes, hashed=False)
+    except TooMuch as e:
+        message = "The result is larger than this studio takes. Your tokens are back."
+        raise ProviderError(FailureKind.INVALID, message) from e
+    await asyncio.to_thread(mine.rename, folder / str(place))
+    return Output(spooled=str(place))
 
 
 async def _source(worker: Worker, job: Generation, source: Source, folder: Path) -> SourceFile:

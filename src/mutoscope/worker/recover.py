@@ -1,5 +1,7 @@
 """A job found in submitting: we meant to ask the provider, and do not know whether it heard. It is not asked twice."""
 
+import re
+
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
 from mutoscope.darkroom.port import DarkroomBroken, Unreadable
 from mutoscope.domain.generation import Generation, Output, ProviderJob, State
@@ -10,6 +12,9 @@ from mutoscope.worker.context import Worker
 from mutoscope.worker.moves import log
 from mutoscope.worker.order import order_for
 from mutoscope.worker.streams import Stalled
+
+KEPT = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
+"""What `order.keep` leaves of a result that is whole."""
 
 
 async def recover(worker: Worker, job: Generation) -> Generation:
@@ -47,8 +52,10 @@ async def resolve(worker: Worker, provider: Provider, job: Generation, known: Pr
 
 async def _cannot_tell(worker: Worker, job: Generation) -> Generation:
     """A provider that answers with the bytes themselves may have begun to: what is whole in the spool is the result."""
-    whole = sorted(path.name for path in worker.spool.folder(job.id).iterdir() if path.name.isdigit())
+    found = [match for path in worker.spool.folder(job.id).iterdir() if (match := KEPT.fullmatch(path.name))]
+    # By place, and one for each: a name with a claim's number was whole, and had not got its own name yet.
+    whole = {int(match[1]): match[0] for match in sorted(found, key=lambda match: (int(match[1]), match[0]))}
     if whole:
-        outputs = tuple(Output(spooled=name) for name in whole)
+        outputs = tuple(Output(spooled=name) for name in whole.values())
         return await moves.finished(worker, job, Finished(outputs=outputs))
     return await moves.advance(worker, job, State.OUTCOME_UNKNOWN)

@@ -41,6 +41,7 @@ class LocalProvider:
     minimum_poll_ms = 250
     idempotent_by_reference = True
     repeats_free = True
+    elsewhere = False
 
     def __init__(self, root: Path, darkroom: Darkroom, slots: int = 2, clock: Clock | None = None) -> None:
         self.root, self.slots = root, slots
@@ -122,9 +123,12 @@ class LocalProvider:
         await self._kill(job.id)
         await asyncio.to_thread(folder.remove)
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
+    async def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> str:
         """There are none: whoever calls is not this provider."""
         raise ProviderError(FailureKind.UNAUTHORIZED, "The local provider sends no webhooks.")
+
+    def job_of_webhook(self, reference: str, body: bytes) -> None:
+        """No webhook names one."""
 
     async def check(self) -> str | None:
         """Whether there is room to render; there is no key. Raises ProviderError ``unavailable``."""

@@ -1,0 +1,64 @@
+"""The providers that the contract is asked of: a line for each, and no provider is left out of any question silently.
+
+A peer names its stub, how to open its adapter, and the offers that are tried: one for each way in which it makes
+things. What a provider cannot be asked at all (a cancel where there is none) it says here, in ``cannot``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from mutoscope.domain.media import Kind
+from mutoscope.providers.port import Provider
+from stubs.vendor import KEY
+
+Cannot = Literal["cancel", "webhook", "several", "fresh_address", "moderate_result", "find", "answer_at_once"]
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of making something. ``at_once``: the result comes with the answer to the order."""
+
+    upstream: str
+    kind: Kind
+    at_once: bool = False
+    source_size: tuple[int, int] | None = None
+    parameters: Mapping[str, Any] = {}
+    named_by: Literal["prompt", "reference"] = "prompt"
+    """By what its stub tells jobs apart."""
+    cannot: frozenset[Cannot] = frozenset()
+    status_of: Mapping[str, str] = {}
+    """What a refusal (see `book.Script.submit`) means at this provider, where it is not what its name says."""
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider. ``open`` is given the address of its stub."""
+
+    stub: str
+    open: Callable[[str], Provider]
+    offers: Mapping[str, Offer]
+
+
+def _stability(address: str) -> Provider:
+    from mutoscope.providers.stability.adapter import StabilityProvider
+
+    return StabilityProvider(KEY, address)
+
+
+PEERS: dict[str, Peer] = {
+    "stability": Peer(
+        stub="stubs.stability",
+        open=_stability,
+        offers={
+            "image": Offer(
+                upstream="sd3/sd3.5-large", kind=Kind.IMAGE, at_once=True, parameters={"aspect_ratio": "3:2"},
+                cannot=frozenset({"cancel", "webhook", "several", "fresh_address", "find"}),
+            ),
+            "film": Offer(
+                upstream="image-to-video", kind=Kind.VIDEO, source_size=(1024, 576), named_by="reference",
+                parameters={"motion_bucket_id": 100, "cfg_scale": 1.8},
+                cannot=frozenset({"webhook", "several", "fresh_address", "find"}),
+            ),
+        },
+    ),
+}  # fmt: skip
