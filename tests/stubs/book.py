@@ -33,6 +33,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     cancel: str = "stop"
     """stop, busy, finish_first, ignore, late (says canceled and finishes all the same)"""
     cancel_times: int = -1
+    manner: str = ""
+    """Another manner of the vendor's, where it has several: json (a result inside JSON, asked for or not)"""
     account: str = "right"
     """right, unauthorized, credit, busy: what is said of the key, not of a job"""
 

@@ -79,7 +79,7 @@ class Stability(Vendor):
         said = self.give(id, 0)
         if said.status != 200 or said.headers.get("Content_Type") == "text/html":
             raise said
-        if accept == "application/json":
+        if accept == "application/json" or script.manner == "json":
             raise as_json("image", said, filtered, seed, "image/png")
         more = {"finish_reason": filtered, "seed": seed, "x_request_id": id}
         raise Answer(200, said.body, **said.headers, **more)
@@ -109,7 +109,7 @@ class Stability(Vendor):
         said = self.give(id[:32], 0)
         if said.status != 200 or said.headers.get("Content_Type") == "text/html":
             raise said
-        if accept == "application/json":
+        if accept == "application/json" or script.manner == "json":
             raise as_json("video", said, filtered, "7", "video/mp4")
         raise Answer(200, said.body, **said.headers, finish_reason=filtered, seed="7", x_request_id=id)
 

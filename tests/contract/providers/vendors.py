@@ -1,6 +1,8 @@
 """A worker at a vendor's stub, and the words that the contract is written in."""
 
 import base64
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import pyvips
 
 from cast import generation, ids, pinned
 from contract.providers.peers import Offer, Peer
+from mutoscope.domain.catalogue import Model
 from mutoscope.domain.generation import Generation, Source, State
 from mutoscope.domain.media import Kind, source_key
-from mutoscope.providers.port import Provider
+from mutoscope.providers.port import Order, Provider, SourceFile
+from providers.conftest import kept
 from stubs.running import RunningStub
 from worker.bench import Bench
 
@@ -93,6 +97,25 @@ class VendorBench:
         await self.bench.blobs.put(key, path, "image/png")
         return Source(key=key, mime_type="image/png", width=width, height=height,
                       size_bytes=path.stat().st_size, sha256="0" * 64)  # fmt: skip
+
+
+def order_for(spool: Path, model: Model, parameters: Mapping[str, Any], **fields: Any) -> Order:
+    """An order as the worker gives it to an adapter; results that come with the answer are kept in ``spool``."""
+    defaults: dict[str, Any] = {
+        "reference": ids.new("gen"), "prompt": "a lamp by the sea", "negative_prompt": "", "seed": 7, "results": 1,
+        "source": None,
+    }  # fmt: skip
+    return Order(
+        upstream=model.upstream, kind=model.kind, parameters=parameters, spool=spool, keep=partial(kept, spool),
+        **(defaults | fields),
+    )  # fmt: skip
+
+
+def picture(path: Path, width: int, height: int) -> SourceFile:
+    """A picture to start from, as the worker hands it over."""
+    image: Any = pyvips.Image.xyz(width, height)
+    path.write_bytes(image.bandjoin(128).cast("uchar").copy(interpretation="srgb").jpegsave_buffer())
+    return SourceFile(path=path, mime_type="image/jpeg", width=width, height=height)
 
 
 async def stored(bench: VendorBench, key: str) -> bytes:

@@ -61,6 +61,8 @@ def image_form(order: Order) -> tuple[str, Form]:
     fields = {"prompt": order.prompt, "seed": str(order.seed)}
     fields |= {"negative_prompt": order.negative_prompt} if order.negative_prompt else {}
     fields |= {name: _text(order.parameters[name]) for name in PARAMETERS if name in order.parameters}
+    if fields.get("style_preset") == "none":
+        del fields["style_preset"]
     if model:
         fields |= {"model": model, "mode": "image-to-image" if order.source else "text-to-image"}
     if order.source:
