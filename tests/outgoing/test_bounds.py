@@ -13,6 +13,7 @@ import httpcore2
 import pytest
 
 from mutoscope.outgoing import Destination, File, Limits, Outgoing, OutgoingError, Trouble
+from mutoscope.outgoing.inflate import PIECE_BYTES, Deflated
 from outgoing.far import Asked, Handler, World, always, answer, asking, meeting, serving
 
 TIGHT = Limits(connect_s=2, first_byte_s=0.5, silence_s=0.5, whole_s=1.5, body_bytes=100_000)
@@ -102,6 +103,22 @@ async def test_a_bomb_or_nonsense_is_stopped(encoding: str, body: bytes, trouble
         with pytest.raises(OutgoingError) as caught:
             await outgoing.ask("GET", "/x", repeatable=False)
     assert caught.value.trouble is trouble
+
+
+def test_a_bomb_comes_in_pieces() -> None:
+    pieces = list(Deflated().pieces(gzip.compress(b"\0" * 50_000_000)))
+    assert sum(map(len, pieces)) == 50_000_000
+    assert max(map(len, pieces)) <= PIECE_BYTES
+
+
+async def test_an_answer_that_does_not_begin_is_not_waited_for_as_long_as_a_whole_one() -> None:
+    limits = Limits(first_byte_s=0.5, silence_s=30, whole_s=60)
+    async with meeting(endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.1), limits=limits) as (_, outgoing):
+        began = time.monotonic()
+        with pytest.raises(OutgoingError) as caught:
+            await outgoing.ask("POST", "/x")
+        assert time.monotonic() - began < 20
+    assert (caught.value.trouble, caught.value.sent) == (Trouble.SILENT, True)
 
 
 async def test_the_time_for_the_answer_begins_when_the_question_is_out(tmp_path: Path) -> None:
