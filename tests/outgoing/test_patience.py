@@ -1,7 +1,7 @@
 """Patience: pauses, Retry-After, and the circuit breaker."""
 
 import asyncio
-import gc
+from contextlib import suppress
 from email.utils import formatdate
 
 import pytest
@@ -198,7 +198,6 @@ async def test_a_stream_that_nobody_reads_to_its_end_lets_go_of_its_connection()
             assert await anext(stream)
             await stream.aclose()
         assert server.connections == 70
-    gc.collect()
 
 
 async def test_an_idle_connection_that_the_server_has_closed_is_not_used_for_a_question() -> None:
@@ -212,3 +211,22 @@ async def test_an_idle_connection_that_the_server_has_closed_is_not_used_for_a_q
             assert (await outgoing.ask("GET", "/x")).body == b"there"
             await asyncio.sleep(0.05)
     assert server.connections == 3
+
+
+async def test_who_goes_away_leaves_no_connection_taken() -> None:
+    """Hundreds that give up at any moment, more than there are connections; then as many as there are go through."""
+
+    async def slowly(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(answer(200, b"there"))
+
+    async def impatient(number: int) -> None:
+        with suppress(TimeoutError, OutgoingError):
+            method = "POST" if number % 2 else "GET"
+            await asyncio.wait_for(outgoing.ask(method, "/x"), number % 50 / 500)
+
+    breaker = BreakerNumbers(failures=10**6)
+    async with meeting(slowly, breaker=breaker, again=Again(tries=1), limits=Limits()) as (_, outgoing):
+        await asyncio.gather(*(impatient(number) for number in range(400)))
+        said = await asyncio.gather(*(outgoing.ask(method, "/x") for method in ("GET", "POST") * 64))
+    assert {answer.body for answer in said} == {b"there"}
