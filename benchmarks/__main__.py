@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-NAMES = ("accepting", "gallery", "memory", "arrival", "start", "storing")
+NAMES = ("accepting", "gallery", "memory", "arrival", "start", "storing", "gallery_mongodb", "jobs_mongodb")
 
 
 def main() -> None:

@@ -73,12 +73,16 @@ def _address(line: str) -> str:
 
 
 class StudioServer(Server):
-    """A studio over a data folder: `mutoscope serve`, or with ``provider`` one whose films come from that address."""
+    """A studio over a data folder: `mutoscope serve`, or with ``provider`` one whose films come from that address.
 
-    def __init__(self, data: Path, provider: str | None = None) -> None:
+    ``environment`` holds further settings.
+    """
+
+    def __init__(self, data: Path, provider: str | None = None, **environment: str) -> None:
         mutoscope = (str(Path(sys.executable).parent / "mutoscope"), "--data", str(data), "serve")
         other = (sys.executable, "-m", "benchmarks.studio", str(data), provider or "")
-        super().__init__(*(other if provider else mutoscope), MUTOSCOPE_PORT="0", MUTOSCOPE_SIGN_UP_GRANT="0")
+        own = {"MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0"}
+        super().__init__(*(other if provider else mutoscope), **(own | environment))
         self.data = data
         self.cold_start_s = 0.0
 

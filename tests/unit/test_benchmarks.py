@@ -1,7 +1,21 @@
 """What benchmarks say of a figure. Nothing here is timed."""
 
+import importlib
+from pathlib import Path
+
 import pytest
+from benchmarks.__main__ import NAMES
 from benchmarks.claim import AT_LEAST, UNDER, Claim, median
+
+FIGURES = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_can_be_run_and_has_its_figures_told(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert callable(module.run)
+    assert (module.__doc__ or "").strip()
+    assert f"\n## {name}\n" in FIGURES.read_text()
 
 
 def test_a_figure_under_its_aim_is_met_and_one_at_it_is_missed() -> None:
