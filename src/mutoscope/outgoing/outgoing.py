@@ -3,9 +3,11 @@
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import httpx2
 
+from mutoscope.domain.ids import Millis
 from mutoscope.outgoing.arrival import Arrival
 from mutoscope.outgoing.bodies import Body
 from mutoscope.outgoing.breaker import Breaker, BreakerNumbers, State
@@ -79,26 +81,20 @@ class Outgoing:
 
         Only what is ``repeatable`` is repeated: GET and HEAD, and what the caller says is the same when it comes twice.
         """
-        tries = self._again.tries if _repeatable(method, repeatable) else 1
-        for tried in range(1, tries + 1):
-            answer: Answer | None = None
+        once = partial(self._once, method, address, body, headers, repeatable, limits)
+        for tried in range(1, self._again.tries if _repeatable(method, repeatable) else 1):
             try:
-                async with self.asking(
-                    method, address, body=body, headers=headers, repeatable=repeatable, limits=limits
-                ) as arrival:
-                    answer = await arrival.read()
-                if answer.status not in PASSING_STATUSES:
-                    return answer
-                asked_ms = answer.retry_after_ms
+                answer = await once()
             except OutgoingError as e:
-                if e.trouble not in PASSING_TROUBLES or tried == tries:
+                if e.trouble not in PASSING_TROUBLES:
                     raise
-                asked_ms = e.retry_after_ms
-            pause_s = max(self._again.pause_s(tried, self._time.chance()), (asked_ms or 0) / 1000)
-            if answer is not None and (tried == tries or pause_s > self._again.cap_s):
-                return answer
+                pause_s = self._pause_s(tried, e.retry_after_ms)
+            else:
+                pause_s = self._pause_s(tried, answer.retry_after_ms)
+                if answer.status not in PASSING_STATUSES or pause_s > self._again.cap_s:
+                    return answer
             await self._time.sleep(pause_s)
-        raise AssertionError("the last try returns or raises")
+        return await once()
 
     async def stream(
         self, address: str, *, headers: Mapping[str, str] | None = None, limits: Limits = STREAMING
@@ -142,6 +138,18 @@ class Outgoing:
             yield arrival
         finally:
             await arrival.close()
+
+    async def _once(
+        self, method: str, address: str, body: Body | None, headers: Mapping[str, str] | None, repeatable: bool | None,
+        limits: Limits | None,
+    ) -> Answer:  # fmt: skip
+        async with self.asking(
+            method, address, body=body, headers=headers, repeatable=repeatable, limits=limits
+        ) as arrival:
+            return await arrival.read()
+
+    def _pause_s(self, tried: int, asked_ms: Millis | None) -> float:
+        return max(self._again.pause_s(tried, self._time.chance()), (asked_ms or 0) / 1000)
 
     async def _first(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], body: Body | None, limits: Limits, fresh: bool

@@ -30,8 +30,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int = 1024 * 1024
 
 
-STREAMING = Limits(whole_s=3_600, body_bytes=4 * 1024**3)
-"""For results: how long may pass between two chunks is watched by who fetches them."""
+STREAMING = Limits(whole_s=3_600, body_bytes=1024**4)
+"""For results: who fetches them knows how large one may be, and watches how long passes between two chunks."""
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,8 +15,6 @@ KEY_BYTES = 1_000
 PREFIX_BYTES = 200
 """How long "data:image/png;base64," may be."""
 STRUCTURE = re.compile(rb'["\[\]{},:]')
-ESCAPE_BYTES = {ord("u"): 6}
-"""How long an escape is; two bytes where nothing is said."""
 WHITE = b" \t\r\n"
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d*)\]")
 
@@ -71,12 +69,11 @@ class Scanner:
                 yield from self._string_ends()
                 at = stop + 1
                 continue
-            length = ESCAPE_BYTES.get(data[stop + 1], 2) if stop + 1 < len(data) else 2
-            if stop + length > len(data):
+            at = stop + (6 if data.startswith(b"\\u", stop) else 2)
+            if at > len(data):
                 self._left = data[stop:]
                 return
-            yield from self._escape(data[stop : stop + length])
-            at = stop + length
+            yield from self._escape(data[stop:at])
 
     def end(self) -> None:
         """The stream has ended. Raises NotEmbedded when it did so within a string; the rest is for the reader of JSON."""
