@@ -19,7 +19,10 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider. ``setting`` names what turns it on; ``open`` gives nothing where that is not set."""
+    """One provider. ``setting`` names what turns it on; ``open`` gives nothing where that is not set.
+
+    Where the setting names several servers, each is a provider "name/server".
+    """
 
     name: str
     setting: str

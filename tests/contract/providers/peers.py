@@ -45,6 +45,12 @@ def _stability(address: str) -> Provider:
     return StabilityProvider(KEY, address)
 
 
+def _video_server(dialect: str) -> Callable[[str], Provider]:
+    from mutoscope.providers.openai_videos.adapter import VideoServer
+
+    return lambda address: VideoServer("one", f"{address}/{dialect}/v1", KEY, slots=8)
+
+
 PEERS: dict[str, Peer] = {
     "stability": Peer(
         stub="stubs.stability",
@@ -61,4 +67,26 @@ PEERS: dict[str, Peer] = {
             ),
         },
     ),
+    "openai_videos": Peer(
+        stub="stubs.openai_videos",
+        open=_video_server("omni"),
+        offers={
+            "film": Offer(
+                upstream="Wan-AI/Wan2.2-T2V-A14B-Diffusers", kind=Kind.VIDEO, cannot=frozenset({"webhook", "several", "find"}),
+                parameters={"size": "1280x720", "duration_s": 5, "fps": 16, "guidance_scale": 4.5},
+            ),
+            "animated": Offer(
+                upstream="Wan-AI/Wan2.2-I2V-A14B-Diffusers", kind=Kind.VIDEO, source_size=(832, 480),
+                parameters={"duration_s": 5}, cannot=frozenset({"webhook", "several", "find"}),
+            ),
+        },
+    ),
+    "openai_videos_plain": Peer(
+        stub="stubs.openai_videos",
+        open=_video_server("plain"),
+        offers={
+            "film": Offer(
+                upstream="plain:sora-2", kind=Kind.VIDEO, parameters={"size": "1280x720", "duration_s": 4},
+                cannot=frozenset({"cancel", "webhook", "several", "find"}),
+            ),
 }  # fmt: skip

@@ -1,0 +1,89 @@
+"""OpenAI's words for errors, which many servers speak after it: what they say, and what it means.
+
+OpenAI says ``{"error": {"message", "type", "param", "code"}}``. vLLM puts the status into ``code``; servers built on
+FastAPI may say ``{"detail": ...}``; some put a sentence where the object would be.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from mutoscope.domain.generation import FailureKind
+from mutoscope.outgoing import Answer
+
+K = FailureKind
+MODERATION = re.compile(r"moderation|content_?policy|content_?filter|safety", re.IGNORECASE)
+"""In a code or type: ``moderation_blocked``, ``content_policy_violation`` ..."""
+OUT_OF_CREDIT = frozenset(
+    {
+        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "billing_hard_limit_reached",
+    }
+)  # fmt: skip
+"""OpenAI says these with 429, as if waiting would help."""
+NO_MODEL = re.compile(r"\bmodel\b.*\b(does not exist|not found)", re.IGNORECASE | re.DOTALL)
+NO_ROUTE = "Not Found"
+"""What FastAPI says of a path that it does not have: the base address is wrong, no job and no model is gone."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An error, as far as its words could be read. ``code`` and ``type`` are empty where there are none."""
+
+    message: str = ""
+    code: str = ""
+    type: str = ""
+
+    @property
+    def moderated(self) -> bool:
+        """Whether it was refused for its content."""
+        return bool(MODERATION.search(self.code) or MODERATION.search(self.type))
+
+    @property
+    def said(self) -> str:
+        """For the administrator."""
+        return ": ".join(part for part in (self.code or self.type, self.message) if part)
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the server itself said it, knowing the path, and not something on the way to it."""
+        return bool(self.message) and self.message != NO_ROUTE
+
+
+def problem(value: Any) -> Problem:
+    """What stands in an ``error``: an object, a sentence, a list, or nothing."""
+    if isinstance(value, Mapping):
+        found = cast(Mapping[str, Any], value)
+        return Problem(*(_text(found.get(key)) for key in ("message", "code", "type")))
+    return Problem(message=_text(value))
+
+
+def problem_of(answer: Answer) -> Problem:
+    """The error in an answer; an empty one where none can be read."""
+    try:
+        value = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Problem()
+    if not isinstance(value, Mapping):
+        return Problem()
+    found = cast(Mapping[str, Any], value)
+    return problem(found.get("error") or found.get("detail") or (found if "message" in found else None))
+
+
+def kind_of(answer: Answer) -> FailureKind | None:
+    """What an error to an order means, where its words say more than its status."""
+    found = problem_of(answer)
+    if 400 <= answer.status < 500 and found.moderated:
+        return K.MODERATED
+    if found.code in OUT_OF_CREDIT or found.type in OUT_OF_CREDIT:
+        return K.OUT_OF_CREDIT
+    if answer.status in (400, 404, 410) and (found.code == "model_not_found" or NO_MODEL.search(found.message)):
+        return K.RETIRED
+    return None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
