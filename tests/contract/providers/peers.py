@@ -89,4 +89,6 @@ PEERS: dict[str, Peer] = {
                 upstream="plain:sora-2", kind=Kind.VIDEO, parameters={"size": "1280x720", "duration_s": 4},
                 cannot=frozenset({"cancel", "webhook", "several", "find"}),
             ),
+        },
+    ),
 }  # fmt: skip
