@@ -89,6 +89,23 @@ def test_the_doctor_looks_at_every_part(data: Path) -> None:
     assert [(finding["part"], finding["good"]) for finding in ledger] == [("ledger", True)]
 
 
+def test_models_are_listed_with_price_and_provider_and_one_is_offered_again(data: Path) -> None:
+    [still] = [line for line in mutoscope(data, "models", "list", "--json").json if line["id"] == "local/still"]
+    assert {
+        "status": "usable",
+        "provider": "local",
+        "upstream": "still",
+        "why": "",
+        "cost_usd": 0.0,
+    }.items() <= still.items()
+    assert still["price"]["base"] == 1
+    said = mutoscope(data, "models", "list").out
+    assert "local/dream: usable, 2 tokens a second, cost not given, dream at local\n" in said
+    assert mutoscope(data, "models", "restore", "local/still", "--json").json == still
+    unknown = mutoscope(data, "models", "restore", "nobody/knows", "--json")
+    assert (unknown.code, unknown.error["code"]) == (1, "unknown_model")
+
+
 def test_a_backup_is_made_and_looked_at(data: Path, tmp_path: Path) -> None:
     saved = mutoscope(data, "backup", str(tmp_path / "copy"), "--verify", "--json").json
     assert saved["verified"]["wrong"] == []

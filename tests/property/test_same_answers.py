@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, multiple, run_state_machine_as_test
 from item_rules import ItemRules, looks
 from job_rules import JobRules, orders
+from model_rules import ModelRules
 from people_rules import PeopleRules
 from twins import people, walk
 
@@ -40,7 +41,7 @@ THRESHOLDS = (
 Opener = Callable[[cast.HandClock], Coroutine[Any, Any, Sequence[Store]]]
 
 
-class Studio(JobRules, ItemRules, PeopleRules):
+class Studio(JobRules, ItemRules, PeopleRules, ModelRules):
     """Everything that the port can do."""
 
     @initialize(target=people, large=st.booleans(), order=orders, looks=st.lists(looks, min_size=2, max_size=3))
@@ -61,6 +62,7 @@ class Studio(JobRules, ItemRules, PeopleRules):
         self.ask(lambda store: walk(lambda cursor: store.generations.list(GenerationFilter(), cursor, 50)))
         self.ask(lambda store: walk(lambda cursor: store.media.search(search.EVERYTHING, Query(), True, cursor, 50)))
         self.ask(lambda store: store.stats.totals())
+        self.ask(lambda store: store.models.retired())
         for id in getattr(self, "residents", ()):
             self.ask(lambda store, id=id: store.ledger.balance(id))
             self.ask(lambda store, id=id: walk(lambda cursor: store.ledger.statement(id, cursor, 50)))

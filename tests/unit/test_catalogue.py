@@ -1,5 +1,6 @@
 """Reading the models: the package's, the operator's on top, and errors that say where and what to do."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_an_entry_with_the_id_of_a_model_changes_the_keys_that_it_gives(tmp_path
     assert catalogue.get("local/drift") == before.get("local/drift")
 
 
+@pytest.mark.parametrize("day", ['"2025-07-24"', "2025-07-24"])
+def test_the_day_of_retirement_may_be_a_text_or_a_date(tmp_path: Path, day: str):
+    path = override(tmp_path, MINE.replace("price =", f"retires_on = {day}\nlives_elsewhere = true\nprice =", 1))
+    found = load_catalogue(path, ["mine"]).get("mine/film")
+    assert found.retires_on == date(2025, 7, 24)
+    assert found.lives_elsewhere
+
+
 def test_an_override_that_is_not_there_is_no_error(tmp_path: Path):
     catalogue = load_catalogue(tmp_path / "catalogue.toml", ["local"])
     assert catalogue.models() == load_catalogue(None, ["local"]).models()
@@ -87,6 +96,8 @@ def test_an_unknown_model_is_refused_with_those_that_there_are():
         (('[[model]]', '[model]'), r"begins with \[\[model\]\]"),
         (('[[model]]', '[[models]]'), r"no key 'models'"),
         (('kind = "video"', 'kind = '), r"is not TOML .*line"),
+        (('price =', 'retires_on = "2025-7-24"\nprice ='), r"mine/film: `retires_on`: .*date"),
+        (('price =', 'retires_on = "soon"\nprice ='), r"mine/film: `retires_on`: .*date"),
         (('price =', 'cancel_fee_percent = 101\nprice ='), r"`cancel_fee_percent` is 101; it must be from 0 to 100"),
     ],
 )  # fmt: skip

@@ -1,10 +1,23 @@
 """What a model takes, and what it costs."""
 
+from datetime import date
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from mutoscope.domain.catalogue import Model, Parameter, Price, cancel_fee, price_each, typical_ms, validate
+from mutoscope.domain.catalogue import (
+    Model,
+    Parameter,
+    Price,
+    Retired,
+    Standing,
+    cancel_fee,
+    price_each,
+    standing,
+    typical_ms,
+    validate,
+)
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.media import Kind
 
@@ -107,3 +120,52 @@ def test_the_usual_time_grows_with_the_duration() -> None:
     dream = model(typical_ms=1_000, typical_ms_per_second=1_500)
     assert typical_ms(dream, {"duration_s": 4}) == 7_000
     assert typical_ms(dream, {}) == 1_000
+
+
+TODAY, ENDED = date(2026, 11, 22), date(2025, 7, 24)
+SAID = Retired(model="local/dream", upstream="dream", why="410", at=1_795_348_800_000)
+
+
+def test_a_model_that_nothing_speaks_against_can_be_ordered() -> None:
+    assert standing(model(), TODAY) == Standing(status="usable", why="")
+    assert standing(model(retires_on=date(2026, 11, 23)), TODAY).status == "usable"
+
+
+def test_a_model_is_retired_from_its_day_on() -> None:
+    assert standing(model(retires_on=TODAY), TODAY).status == "retired"
+    said = standing(model(retires_on=ENDED), TODAY).why
+    assert said == "Dream was retired on 2025-07-24. Choose another model."
+
+
+def test_a_model_that_lives_elsewhere_is_retired_at_its_providers_own_server_alone() -> None:
+    lasting = model(retires_on=ENDED, lives_elsewhere=True)
+    assert standing(lasting, TODAY, elsewhere=True).status == "usable"
+    said = standing(lasting, TODAY)
+    assert said.status == "retired"
+    assert "A compatible server that the operator names still makes it." in said.why
+    assert standing(model(retires_on=ENDED), TODAY, elsewhere=True).status == "retired"
+
+
+def test_what_the_provider_said_counts_for_the_same_upstream_alone() -> None:
+    found = standing(model(), TODAY, SAID)
+    assert found.status == "retired"
+    assert found.why == "Dream is retired: its provider said on 2026-11-22 that it is gone. Choose another model."
+    revived = structs.replace(model(), upstream="dream-2")
+    assert standing(revived, TODAY, SAID).status == "usable"
+
+
+def test_what_to_use_instead_is_named_as_people_know_it() -> None:
+    gone = model(retires_on=ENDED, instead="fal/wan")
+    wan = Model(id="fal/wan", provider="fal", upstream="w", name="Wan", description="", kind=Kind.VIDEO)
+    assert standing(gone, TODAY, instead=wan).why.endswith("Use Wan (fal/wan) instead.")
+    assert standing(gone, TODAY).why.endswith("Use fal/wan instead.")
+
+
+def test_a_model_of_a_provider_that_is_off_names_the_setting_and_one_that_is_off_itself_none() -> None:
+    off = model(enabled=False)
+    said = Standing(
+        status="not_set_up", why="Dream is not set up here; the operator turns it on with STABILITY_API_KEY."
+    )
+    assert standing(off, TODAY, switch="STABILITY_API_KEY") == said
+    assert standing(off, TODAY) == Standing(status="not_set_up", why="Dream is turned off here.")
+    assert standing(model(enabled=False, retires_on=ENDED), TODAY, switch="X").status == "retired"

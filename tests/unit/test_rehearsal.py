@@ -33,7 +33,7 @@ async def planned(tmp_path: Path, catalogue: str, local: bool = True) -> list[Tr
         providers["local"] = LocalProvider(tmp_path / "local", darkroom)
     running = await open_studio(load_settings(tmp_path, {}), providers=providers)
     try:
-        return plan(running.studio).trials
+        return (await plan(running.studio)).trials
     finally:
         await running.close()
         await darkroom.close()

@@ -70,17 +70,18 @@ class House:
         self.folder, self.store, self.clock = folder, store, clock
         self.blobs, self.spool = FolderBlobs(folder / "media"), Spool(folder / "spool")
         self.alice, self.bob, self.carol = alice(), bob(), carol()
+        self.catalogue = load_catalogue(None, ["local"])
         self.studio = self._studio(darkroom, policy)
         self.app: Litestar = create_app(self.studio, heartbeat_s=0.2)
 
     def _studio(self, darkroom: Darkroom, policy: Policy) -> Studio:
         store, clock = self.store, self.clock
-        catalogue, categories = load_catalogue(None, ["local"]), load_categories(None)
+        categories = load_categories(None)
         addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
         return Studio(
             accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
             generate=Generate(
-                store, self.blobs, darkroom, catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
+                store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
             outcomes=Outcomes(store, clock, lambda: None),
             gallery=Gallery(store, clock, policy),

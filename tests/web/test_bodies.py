@@ -137,8 +137,7 @@ async def test_a_prompt_of_any_script_and_several_lines_is_taken(lasting: House,
 async def test_a_model_that_needs_a_prompt_needs_one_that_can_be_seen(
     lasting: House, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    [model] = [model for model in lasting.studio.generate.models() if model.id == "local/still"]
-    needs = msgspec.structs.replace(model, prompt="required")
+    needs = msgspec.structs.replace(lasting.catalogue.get("local/still"), prompt="required")
 
     def get(_: Catalogue, id: str) -> Model:
         assert id == needs.id

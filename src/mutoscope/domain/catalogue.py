@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any, Literal
 
 import msgspec
 
 from mutoscope.domain.errors import Invalid
+from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import Kind
 from mutoscope.domain.source import SourceRule
 
@@ -16,6 +18,7 @@ SEED_MAX = 4_294_967_294
 """The largest seed that every provider takes (Stability's limit, the narrowest)."""
 
 Need = Literal["no", "optional", "required"]
+Status = Literal["usable", "not_set_up", "retired"]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +66,64 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What one result costs the operator, in millionths of a US dollar."""
     typical_ms: int = 10_000
     typical_ms_per_second: int = 0
-    retires_on: str | None = None
+    retires_on: date | None = None
+    """The day from which its provider does not make it any more."""
+    lives_elsewhere: bool = False
+    """Whether that day holds at the provider's own server alone: another that the operator names goes on."""
+    instead: str = ""
+    """The model to use in its place."""
     enabled: bool = True
+
+
+class Retired(msgspec.Struct, frozen=True, kw_only=True):
+    """That a provider said of a model, while it was ``upstream`` there, that it is gone. ``why`` is in the provider's words."""
+
+    model: str
+    upstream: str
+    why: str
+    at: Millis
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a model can be ordered, and the sentence that says why not and what to do."""
+
+    status: Status = "usable"
+    why: str = ""
+
+
+def standing(
+    model: Model,
+    today: date,
+    said: Retired | None = None,
+    instead: Model | None = None,
+    elsewhere: bool = False,
+    switch: str = "",
+) -> Standing:
+    """How a model stands today. ``said``: what its provider said, which counts for the same ``upstream`` alone.
+
+    ``instead`` is the model of that id, where there is one; ``elsewhere``: its provider is another server than its own;
+    ``switch`` is the setting that would turn the provider on, empty where it is on.
+    """
+    end = None if elsewhere and model.lives_elsewhere else model.retires_on
+    if end is not None and end <= today:
+        more = " A compatible server that the operator names still makes it." if model.lives_elsewhere else ""
+        return Standing(status="retired", why=f"{model.name} was retired on {end}.{more}{_use(model, instead)}")
+    if said is not None and said.upstream == model.upstream:
+        why = f"{model.name} is retired: its provider said on {_day(said.at)} that it is gone.{_use(model, instead)}"
+        return Standing(status="retired", why=why)
+    if not model.enabled:
+        how = f"not set up here; the operator turns it on with {switch}." if switch else "turned off here."
+        return Standing(status="not_set_up", why=f"{model.name} is {how}")
+    return Standing()
+
+
+def _use(model: Model, instead: Model | None) -> str:
+    name = f"{instead.name} ({instead.id})" if instead is not None else model.instead
+    return f" Use {name} instead." if name else " Choose another model."
+
+
+def _day(at: Millis) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).date()
 
 
 def validate(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:

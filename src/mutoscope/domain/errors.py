@@ -38,6 +38,13 @@ class UnknownModel(Invalid):
     title = "There is no such model here"
 
 
+class ModelRetired(Invalid):
+    """A model that its provider does not make any more; the words say what to use instead."""
+
+    code = "model_retired"
+    title = "This model is not made any more"
+
+
 class BadMedia(Invalid):
     """An upload that cannot be taken: not a picture or film, truncated, hostile or over a limit."""
 

@@ -59,11 +59,12 @@ async def check_up(studio: Studio, data: Path) -> list[Finding]:
     looks |= {f"provider {name}": _provider(name, of) for name, of in studio.providers.items()}
     found = await asyncio.gather(
         *(_within(part, look) for part, look in looks.items()),
+        _within("models", _models(studio)),
         _within("jail", asyncio.to_thread(_jail, studio)),
         _within("clock", _clock(studio)),
     )
-    *parts, jail, clock = found
-    return [*parts, _models(studio), jail, _disk(data), clock]
+    *parts, models, jail, clock = found
+    return [*parts, models, jail, _disk(data), clock]
 
 
 def machine(data: Path) -> list[Finding]:
@@ -128,8 +129,11 @@ async def _provider(name: str, provider: Provider) -> Finding:
     return Finding(part=part, good=True, says=said or "is on; its key cannot be tried without cost")
 
 
-def _models(studio: Studio) -> Finding:
-    usable = [model.id for model in studio.generate.models() if model.enabled]
+async def _models(studio: Studio) -> Finding:
+    try:
+        usable = [listed.model.id for listed in await studio.generate.models() if listed.usable]
+    except StoreUnavailable as e:
+        return Finding(part="models", good=False, says=str(e), remedy=WAITING)
     return Finding(
         part="models",
         good=bool(usable),

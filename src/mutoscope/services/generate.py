@@ -11,7 +11,7 @@ from mutoscope.blobs.port import Blobs
 from mutoscope.darkroom.port import Darkroom, Unreadable
 from mutoscope.domain import catalogue as rules
 from mutoscope.domain.catalogue import PROMPT_CHARS, SEED_MAX, Model
-from mutoscope.domain.errors import BadMedia, Invalid, NotEnoughTokens, NotFound, UnknownModel, WrongState
+from mutoscope.domain.errors import BadMedia, Invalid, NotEnoughTokens, NotFound, WrongState
 from mutoscope.domain.generation import Generation, Pinned, Source, State
 from mutoscope.domain.ids import Clock, Ids, is_id
 from mutoscope.domain.media import Kind, Variant, Visibility, source_key
@@ -20,6 +20,7 @@ from mutoscope.domain.rights import Viewer, authorize
 from mutoscope.domain.source import SourceFit, fit
 from mutoscope.domain.text import is_blank, wrong_in_text
 from mutoscope.services.categories import Group
+from mutoscope.services.models import Listed, Listing, Models
 from mutoscope.services.policy import Policy
 from mutoscope.store.port import GenerationFilter, Page, Store
 
@@ -56,18 +57,6 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     typical_ms: int
 
 
-class Models(Protocol):
-    """The catalogue, as the services need it."""
-
-    def models(self) -> list[Model]:
-        """All models, those that can be used first."""
-        ...
-
-    def get(self, id: str) -> Model:
-        """One model. Raises UnknownModel."""
-        ...
-
-
 class Categories(Protocol):
     """The groups of options that an administrator edits."""
 
@@ -102,17 +91,21 @@ class Generate:
         random_seed: Callable[[], int],
     ) -> None:
         self._store, self._blobs, self._darkroom = store, blobs, darkroom
-        self._models, self._categories = models, categories
+        self._models, self._categories = Listing(models, store, clock), categories
         self._ids, self._clock, self._policy = ids, clock, policy
         self._wake, self._random_seed = wake, random_seed
 
-    def models(self) -> list[Model]:
-        """The catalogue."""
-        return self._models.models()
+    async def models(self) -> list[Listed]:
+        """The catalogue as it stands now: models that can be ordered first, the others with the reason."""
+        return await self._models.all()
+
+    async def restore_model(self, id: str) -> Listed:
+        """The operator knows better than the provider, who said that the model is gone. Raises UnknownModel."""
+        return await self._models.restore(id)
 
     async def quote(self, wish: Wish) -> Quote:
-        """The price of a wish. Raises Invalid, UnknownModel."""
-        model, parameters = self._usable(wish)
+        """The price of a wish. Raises Invalid, UnknownModel, ModelRetired."""
+        model, parameters = await self._usable(wish)
         price = rules.price_each(model, parameters)
         return Quote(
             tokens=price * wish.results,
@@ -131,15 +124,16 @@ class Generate:
     ) -> tuple[Generation, bool]:
         """Take an order: its price is held in the same commit. Returns the job, and whether it stood there before.
 
-        Raises Invalid, UnknownModel, BadMedia, NotFound (source), NotEnoughTokens, IdempotencyMismatch; then nothing
-        is charged and nothing stored.
+        Raises Invalid, UnknownModel, ModelRetired, BadMedia, NotFound (source), NotEnoughTokens, IdempotencyMismatch;
+        then nothing is charged and nothing stored.
         """
         _check_key(key)
-        model, parameters = self._usable(wish)
-        _check_source(model, wish, upload)
         id, body_hash = self._ids.new("gen"), _hash(wish, upload)
+        # First of all: what was accepted once is answered so again, also when its model is gone by now.
         if key is not None and (earlier := await self._earlier(person, key, body_hash)):
             return earlier, True
+        model, parameters = await self._usable(wish)
+        _check_source(model, wish, upload)
         price = rules.price_each(model, parameters)
         await self._check_balance(person, price * wish.results)
         source = await self._source(person, id, wish, upload, model)
@@ -167,7 +161,9 @@ class Generate:
         return canceled
 
     async def retry(self, person: Person, id: str, key: str | None = None) -> tuple[Generation, bool]:
-        """Order the same again, as a new job at today's price. Raises WrongState unless it failed or was canceled."""
+        """Order the same again, as a new job at today's price. Raises WrongState unless it failed or was canceled,
+        ModelRetired when it would fail again.
+        """
         old = await self.get(person, id)
         if old.state not in {State.FAILED, State.CANCELED}:
             raise WrongState("Only a job that failed or was canceled can be tried again.")
@@ -182,19 +178,20 @@ class Generate:
             visibility=old.visibility,
             source_media=old.source.media_id if old.source else None,
         )
-        model, parameters = self._usable(wish)
         _check_key(key)
+        body_hash = _hash(wish, None, old.id)
+        if key is not None and (earlier := await self._earlier(person, key, body_hash)):
+            return earlier, True
+        model, parameters = await self._usable(wish)
         price = rules.price_each(model, parameters)
         source = await self._source_from_gallery(person, wish.source_media) if wish.source_media else old.source
         generation = await self._generation(
             self._ids.new("gen"), person, wish, model, parameters, price, source, retry_of=old.id
         )
-        return await self._commit(generation, None, None, key, _hash(wish, None, old.id))
+        return await self._commit(generation, None, None, key, body_hash)
 
-    def _usable(self, wish: Wish) -> tuple[Model, dict[str, Any]]:
-        model = self._models.get(wish.model)
-        if not model.enabled:
-            raise UnknownModel(f"{model.name} is not available here at the moment. Choose another model.")
+    async def _usable(self, wish: Wish) -> tuple[Model, dict[str, Any]]:
+        model = await self._models.usable(wish.model)
         self._categories.check(wish.category_selections)
         wrong: dict[str, str] = {}
         for name, text in (("prompt", wish.prompt), ("negative_prompt", wish.negative_prompt)):

@@ -65,9 +65,9 @@ class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
     left: list[str]
 
 
-def plan(studio: Studio) -> Plan:
+async def plan(studio: Studio) -> Plan:
     """The cheapest picture and the cheapest film that can be ordered now."""
-    models = [model for model in studio.generate.models() if model.enabled]
+    models = [listed.model for listed in await studio.generate.models() if listed.usable]
     pictures = [model for model in models if model.kind is Kind.IMAGE and model.image != "required"]
     films = [model for model in models if model.kind is Kind.VIDEO and (pictures or model.image != "required")]
     return Plan(trials=[_cheapest(found, studio.providers) for found in (pictures, films) if found])

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.events import Event
 from mutoscope.domain.generation import Failure, Generation, Output, ProviderJob, State
 from mutoscope.domain.ids import Millis
@@ -299,6 +300,22 @@ class People(Protocol):
         ...
 
 
+class ModelsStore(Protocol):
+    """Models of which their provider said that they are gone."""
+
+    async def retire(self, model: str, upstream: str, why: str, now: Millis) -> bool:
+        """Keep it, and tell everyone. False when the same model with the same ``upstream`` was kept before: the first stays."""
+        ...
+
+    async def retired(self) -> Sequence[Retired]:
+        """All of them, by model and upstream."""
+        ...
+
+    async def restore(self, model: str, now: Millis) -> bool:
+        """Forget what was said of a model, and tell everyone. False when nothing was."""
+        ...
+
+
 class Events(Protocol):
     """The stream of what happened."""
 
@@ -350,6 +367,7 @@ class Store(Protocol):
     ledger: Ledger
     media: MediaStore
     people: People
+    models: ModelsStore
     events: Events
     stats: Stats
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
@@ -54,9 +55,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     previews_due_at: Millis
 
 
-Row = Person | Session | OneTimeLink | Generation | IdempotencyKey | Entry | Line | Account | Hold | Item
+Row = Person | Session | OneTimeLink | Generation | IdempotencyKey | Entry | Line | Account | Hold | Item | Retired
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
+    Retired,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

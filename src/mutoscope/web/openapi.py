@@ -36,7 +36,7 @@ PROBLEMS: dict[int, str] = {
     409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
     413: "The body is too large (`too_large`)",
     415: "The body is of the wrong kind (`unsupported_media_type`)",
-    422: "Not acceptable (`invalid`, `unknown_model`, `bad_media`, `idempotency_key_reused`), with `fields`",
+    422: "Not acceptable (`invalid`, `unknown_model`, `model_retired`, `bad_media`, `idempotency_key_reused`), with `fields`",
     429: "Too much at once (`too_many`)",
     503: "Not right now (`unavailable`); the same request works later",
 }
@@ -215,7 +215,7 @@ def _by_hand() -> Json:
         "/api/events": {
             "get": {
                 "operationId": "follow_events",
-                "description": "Server-sent events: `generation`, `media`, `tokens` with `{id, version}`; `hello`; `resync`: "
+                "description": "Server-sent events: `generation`, `media`, `tokens`, `model` with `{id, version}`; `hello`; `resync`: "
                 "too much was missed, read everything again.",
                 "parameters": resume,
                 "responses": {

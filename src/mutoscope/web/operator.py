@@ -17,11 +17,13 @@ from litestar.params import FromQuery, JSONBody
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mutoscope import __version__
+from mutoscope.domain.catalogue import Price, Status
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.people import Person, Role
 from mutoscope.services import checkup, rehearsal
 from mutoscope.services.backup import Backup
 from mutoscope.services.checkup import Finding
+from mutoscope.services.models import Listed
 from mutoscope.services.moving import RecordedPage, recorded
 from mutoscope.services.rehearsal import CleanedUp, Plan
 from mutoscope.services.studio import Studio
@@ -66,6 +68,25 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     memo: str = ""
 
 
+class ModelNamed(msgspec.Struct, frozen=True, kw_only=True):
+    """One model, by its id."""
+
+    model: str
+
+
+class ModelLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A model for its operator: what people pay in tokens, and what a result costs the operator where that is known."""
+
+    id: str
+    name: str
+    provider: str
+    upstream: str
+    status: Status
+    why: str
+    price: Price
+    cost_usd: float
+
+
 class CleanUp(msgspec.Struct, frozen=True, kw_only=True):
     """A throw-away person of the doctor, by name."""
 
@@ -76,6 +97,21 @@ class NewBackup(msgspec.Struct, frozen=True, kw_only=True):
     """A folder on this machine to copy everything to, as a whole path."""
 
     target: str
+
+
+def model_line(listed: Listed) -> ModelLine:
+    """A model for its operator."""
+    model = listed.model
+    return ModelLine(
+        id=model.id,
+        name=model.name,
+        provider=model.provider,
+        upstream=model.upstream,
+        status=listed.status,
+        why=listed.why,
+        price=model.price,
+        cost_usd=model.cost_micro_usd / 1e6,
+    )
 
 
 async def _administrator(studio: Studio) -> Person:
@@ -129,11 +165,25 @@ async def examine(state: State, only_ledger: FromQuery[bool] = False) -> list[Fi
     return [await checkup.ledger(studio)] if only_ledger else await checkup.check_up(studio, studio.spool.root.parent)
 
 
-@get("/rehearsal", sync_to_thread=False)
-def plan_rehearsal(state: State) -> Plan:
+@get("/rehearsal")
+async def plan_rehearsal(state: State) -> Plan:
     """The cheapest orders that would try everything, and whether they cost the operator money."""
     studio: Studio = state.studio
-    return rehearsal.plan(studio)
+    return await rehearsal.plan(studio)
+
+
+@get("/models")
+async def list_models(state: State) -> list[ModelLine]:
+    """The whole catalogue, with what each model costs the operator."""
+    studio: Studio = state.studio
+    return [model_line(listed) for listed in await studio.generate.models()]
+
+
+@post("/models/restore", status_code=200)
+async def restore_model(data: JSONBody[ModelNamed], state: State) -> ModelLine:
+    """Offer a model again that its provider said to be gone."""
+    studio: Studio = state.studio
+    return model_line(await studio.generate.restore_model(data.model))
 
 
 @post("/clean-ups", status_code=200)
@@ -203,6 +253,8 @@ def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIAp
             give_tokens,
             examine,
             plan_rehearsal,
+            list_models,
+            restore_model,
             clean_up,
             count,
             list_records,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mutoscope.domain.generation import Failure, FailureKind, Generation, State, backoff_ms
 from mutoscope.domain.ids import Millis
 from mutoscope.providers.port import Finished, ProviderError
-from mutoscope.store.port import NOTHING, Patch
+from mutoscope.store.port import NOTHING, Patch, StoreUnavailable
 from mutoscope.worker.context import Worker
 
 log: Any = structlog.get_logger("mutoscope.worker")
@@ -111,8 +111,23 @@ async def fail(worker: Worker, job: Generation, failure: Failure) -> Generation:
 
 
 async def refused(worker: Worker, job: Generation, error: ProviderError) -> Generation:
-    """End in FAILED for what the provider said."""
-    return await fail(worker, job, Failure(kind=error.kind, message=error.message, detail=error.detail))
+    """End in FAILED for what the provider said. A model that is gone is marked, so that nobody orders it again."""
+    ended = await fail(worker, job, Failure(kind=error.kind, message=error.message, detail=error.detail))
+    if error.kind is FailureKind.RETIRED:
+        await _retire(worker, job, error)
+    return ended
+
+
+async def _retire(worker: Worker, job: Generation, error: ProviderError) -> None:
+    # After the tokens: what fails or is killed here is marked by the next job that is refused.
+    model, why = job.pinned, error.detail or error.message
+    try:
+        new = await worker.store.models.retire(model.model, model.upstream, why, worker.clock.now())
+    except StoreUnavailable as e:
+        log.warning("the model is not marked as retired yet", model=model.model, why=str(e))
+        return
+    if new:
+        log.warning("the provider says that the model is gone", model=model.model, upstream=model.upstream)
 
 
 async def canceled(worker: Worker, job: Generation) -> Generation:

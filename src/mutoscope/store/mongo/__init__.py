@@ -14,13 +14,24 @@ from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
 from mutoscope.store.mongo.ledger import MongoLedger
 from mutoscope.store.mongo.media import MongoMedia
+from mutoscope.store.mongo.models import MongoModels
 from mutoscope.store.mongo.people import MongoPeople
 from mutoscope.store.mongo.portable import copy_to, load, refuse_half
 from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
-from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store, StoreUnavailable
+from mutoscope.store.port import (
+    Events,
+    Generations,
+    Ledger,
+    MediaStore,
+    ModelsStore,
+    People,
+    Stats,
+    Store,
+    StoreUnavailable,
+)
 from mutoscope.store.portable import Copies, Row
 
 
@@ -34,6 +45,7 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
+        self.models: ModelsStore = MongoModels(engine)
         self.events: Events = MongoEvents(engine, self._tail)
         self.stats: Stats = MongoStats(engine)
 

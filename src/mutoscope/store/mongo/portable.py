@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any
 
 import mutoscope.store.mongo.items as items
+import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
+from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
@@ -44,7 +46,7 @@ async def load(engine: Engine, pages: Iterable[Sequence[Row]], finish: Callable[
     """
     mark = {"_id": LOADING}
     if await engine.read(lambda c: c["counters"].one(mark)):
-        for name in INDEXES.keys() - {"counters"}:
+        for name in {*INDEXES, *_COLLECTIONS.values()} - {"counters"}:
             await engine.read(lambda c, name=name: c[name].delete({}))
     elif await engine.read(lambda c: c["people"].one({})):
         raise StoreUnavailable("The database holds a studio already: a backup is loaded into an empty one.")
@@ -121,6 +123,7 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     "balances": lambda document: struct_of(document | {"person_id": document["_id"]}, Account),
     "holds": lambda document: struct_of(document, Hold),
     "media": _to_item,
+    models.COLLECTION: lambda document: struct_of(document, Retired),
 }
 _COLLECTIONS: Mapping[type[Row], str] = {
     Person: "people",
@@ -133,6 +136,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Account: "balances",
     Hold: "holds",
     Item: "media",
+    Retired: models.COLLECTION,
 }
 _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Person: from_person,
@@ -144,4 +148,5 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Line: lambda row: plain(row) | {"entry": f"{row.kind}:{row.reference}"},
     Account: lambda row: plain(row) | {"_id": row.person_id},
     Hold: lambda row: plain(row) | {"_id": row.reference},
+    Retired: models.from_retired,
 }

@@ -7,7 +7,17 @@ from pathlib import Path
 import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain.ids import Clock, Millis
-from mutoscope.store.port import Events, Generations, Ledger, MediaStore, People, Stats, Store, StoreUnavailable
+from mutoscope.store.port import (
+    Events,
+    Generations,
+    Ledger,
+    MediaStore,
+    ModelsStore,
+    People,
+    Stats,
+    Store,
+    StoreUnavailable,
+)
 from mutoscope.store.sqlite.checking import check
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
@@ -15,6 +25,7 @@ from mutoscope.store.sqlite.events import SqliteEvents
 from mutoscope.store.sqlite.generations import SqliteGenerations
 from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
+from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
 from mutoscope.store.sqlite.stats import SqliteStats
 
@@ -29,6 +40,7 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
+        self.models: ModelsStore = SqliteModels(engine)
         self.events: Events = self._stream
         self.stats: Stats = SqliteStats(engine)
 

@@ -5,19 +5,21 @@ from litestar import get, post
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
-from mutoscope.domain.catalogue import Model, Need, Parameter, Price
+from mutoscope.domain.catalogue import Need, Parameter, Price, Status
 from mutoscope.domain.media import Kind
 from mutoscope.domain.source import SourceRule
 from mutoscope.services.categories import Group
 from mutoscope.services.generate import Wish
+from mutoscope.services.models import Listed
 from mutoscope.web.security import Asked, studio_of
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: what it takes, what it makes, what it costs in whole tokens. ``usable`` says whether it can be ordered now.
+    """A model: what it takes, what it makes, what it costs in whole tokens.
 
-    ``source`` says what a picture is made into for the model: cropped around its centre and scaled to the size with the
-    nearest ratio of sides, or shrunk to ``side_px`` on the longer side.
+    ``usable`` says whether it can be ordered now; when it cannot, ``why`` says so in a sentence, and ``instead`` may name
+    the model to use in its place. ``source`` says what a picture is made into for the model: cropped around its centre and
+    scaled to the size with the nearest ratio of sides, or shrunk to ``side_px`` on the longer side.
     """
 
     id: str
@@ -36,6 +38,9 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     typical_s: float
     retires_on: str | None
     usable: bool
+    status: Status
+    why: str
+    instead: str | None
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +64,9 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     typical_s: float
 
 
-def model_view(model: Model) -> ModelView:
+def model_view(listed: Listed) -> ModelView:
     """A model, without what it costs the operator."""
+    model = listed.model
     return ModelView(
         id=model.id,
         name=model.name,
@@ -76,15 +82,18 @@ def model_view(model: Model) -> ModelView:
         price=model.price,
         cancel_fee_percent=model.cancel_fee_percent,
         typical_s=model.typical_ms / 1000,
-        retires_on=model.retires_on,
-        usable=model.enabled,
+        retires_on=str(model.retires_on) if model.retires_on else None,
+        usable=listed.usable,
+        status=listed.status,
+        why=listed.why,
+        instead=model.instead or None,
     )
 
 
 @get("/models")
 async def list_models(request: Asked) -> ModelList:
     """All models, those that can be used first."""
-    return ModelList(items=[model_view(model) for model in studio_of(request).generate.models()])
+    return ModelList(items=[model_view(listed) for listed in await studio_of(request).generate.models()])
 
 
 @get("/categories")

@@ -1,6 +1,7 @@
 // The order form: the price on the button, a source picture by drop and paste, and ordering without leaving the page.
 
 import { fragment, json, say } from "./ask.js";
+import { onEvent } from "./live.js";
 
 const QUOTE_MS = 150;
 const PLAIN = ["prompt", "negative_prompt", "visibility"];
@@ -33,6 +34,7 @@ class Composer extends HTMLElement {
     this.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.form.requestSubmit();
     });
+    this.end = onEvent(({ kind }) => (kind === "model" || kind === "resync") && this.renewModels());
     document.addEventListener("paste", this.pasted);
     for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, this.dragged);
     this.fit();
@@ -40,6 +42,7 @@ class Composer extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.end();
     document.removeEventListener("paste", this.pasted);
     for (const kind of ["dragover", "dragleave", "drop"]) document.removeEventListener(kind, this.dragged);
   }
@@ -54,8 +57,9 @@ class Composer extends HTMLElement {
     this.later = setTimeout(() => this.price(), QUOTE_MS);
   };
 
-  /** The fields of models that are not chosen are not sent. */
+  /** The fields of models that are not chosen are not sent; where none is chosen, nothing is. */
   fit() {
+    this.querySelector(".go").disabled = !this.model;
     for (const own of this.querySelectorAll(".own"))
       own.disabled = !own.parentElement.querySelector("input[name=model]").checked;
     this.frame();
@@ -91,6 +95,7 @@ class Composer extends HTMLElement {
 
   async price() {
     const asked = (this.asked = (this.asked ?? 0) + 1);
+    if (!this.model) return (this.form.querySelector("[data-price]").textContent = "· choose a model");
     const { status, body } = await json("/api/quotes", this.wish());
     if (status !== 200 || asked !== this.asked) return;
     this.form.elements.shown.value = body.tokens;
@@ -99,7 +104,7 @@ class Composer extends HTMLElement {
 
   order = async (event) => {
     event.preventDefault();
-    if (this.sending) return;
+    if (this.sending || !this.model) return;
     this.sending = true;
     const button = this.form.querySelector(".go");
     button.disabled = true;
@@ -110,8 +115,8 @@ class Composer extends HTMLElement {
     } catch (error) {
       say(error.message);
     }
-    button.disabled = false;
     this.sending = false;
+    this.fit();
   };
 
   ordered(part) {
@@ -135,6 +140,20 @@ class Composer extends HTMLElement {
     form.querySelector("[aria-invalid]")?.focus();
   }
 
+  /** A model is gone, or back: its card is made anew. The others keep what was typed, and none is chosen in its place. */
+  async renewModels() {
+    const { part } = await fragment("/create").catch(() => ({}));
+    for (const card of part?.querySelectorAll(".model") ?? []) {
+      const radio = card.querySelector("[name=model]");
+      const old = this.form.querySelector(`[name=model][value="${CSS.escape(radio.value)}"]`);
+      if (!old || old.disabled === radio.disabled) continue;
+      if (old.checked) say(card.querySelector("small").textContent);
+      radio.checked = false;
+      old.closest(".model").replaceWith(card);
+    }
+    this.changed();
+  }
+
   preview() {
     const box = this.querySelector("[data-preview]"), picture = box.querySelector("img");
     const [file] = this.file.files;
@@ -156,7 +175,7 @@ class Composer extends HTMLElement {
     const holder = new DataTransfer();
     holder.items.add(file);
     this.file.files = holder.files;
-    if (this.model.dataset.image === "no") this.form.querySelector("input[name=model]:not([data-image=no])")?.click();
+    if (this.model?.dataset.image === "no") this.form.querySelector("input[name=model]:enabled:not([data-image=no])")?.click();
     this.preview();
     this.changed();
     return true;

@@ -1,7 +1,7 @@
 // One line to the server for all tabs of a browser: the tab that holds the lock listens and tells the others.
-// An event is { kind: "generation" | "media" | "tokens" | "resync", id, version } and holds no content.
+// An event is { kind: "generation" | "media" | "tokens" | "model" | "resync", id, version } and holds no content.
 
-const KINDS = ["generation", "media", "tokens", "resync"];
+const KINDS = ["generation", "media", "tokens", "model", "resync"];
 const REMEMBERED_MS = 30_000;
 const AGAIN_MS = 20_000;
 

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from mutoscope.domain.catalogue import SEED_MAX, Model, Parameter
-from mutoscope.domain.errors import Invalid
+from mutoscope.domain.errors import Invalid, ModelRetired
 from mutoscope.domain.media import Visibility
 from mutoscope.services.categories import Group
 from mutoscope.services.generate import Quote, Wish
+from mutoscope.services.models import Listed
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import ItemView
 from mutoscope.web.pages.forms import whole
@@ -24,10 +25,11 @@ Fields = Mapping[str, str]
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as a card of the composer."""
+    """A model as a card of the composer; without a quote it cannot be ordered, and ``why`` says why not."""
 
     model: Model
-    quote: Quote
+    quote: Quote | None
+    why: str
 
 
 class Composer(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,17 +47,30 @@ class Composer(msgspec.Struct, frozen=True, kw_only=True):
     visibility: Visibility
 
 
-def usable(studio: Studio) -> list[Model]:
-    """The models that can be ordered here."""
-    return [model for model in studio.generate.models() if model.enabled]
+NO_MODEL = "No model can be used here at the moment. The operator can turn one on in the settings."
 
 
-def chosen_model(studio: Studio, fields: Fields) -> Model:
-    """The model that is chosen in the form; the first where none is. Raises Invalid when there is none at all."""
-    models = usable(studio)
-    if not models:
-        raise Invalid("No model can be used here yet. The operator can turn one on in the settings.")
-    return next((model for model in models if model.id == fields.get("model")), models[0])
+def chosen_model(models: Sequence[Listed], fields: Fields) -> Model:
+    """The model that is chosen in the form; the first where none is. Raises Invalid with the reason when it cannot be used,
+    or there is none at all.
+    """
+    usable = [listed.model for listed in models if listed.usable]
+    if not usable:
+        raise Invalid(NO_MODEL)
+    wanted = next((listed for listed in models if listed.model.id == fields.get("model")), None)
+    if wanted is not None and not wanted.usable:
+        raise Invalid("This model cannot be used.", {"model": wanted.why})
+    return wanted.model if wanted else usable[0]
+
+
+def _shown_model(models: Sequence[Listed], fields: Fields) -> Model | None:
+    """The model to choose beforehand: the one that was chosen, what to use instead of it, or the first."""
+    usable = {listed.model.id: listed.model for listed in models if listed.usable}
+    wanted = next((listed.model for listed in models if listed.model.id == fields.get("model")), None)
+    for id in (wanted.id, wanted.instead) if wanted else ():
+        if id in usable:
+            return usable[id]
+    return next(iter(usable.values()), None)
 
 
 def wish_from(model: Model, fields: Fields, groups: Sequence[Group], has_upload: bool) -> Wish:
@@ -125,25 +140,43 @@ async def compose(
     source: ItemView | None = None,
 ) -> Composer:
     """The form with these fields filled in, and the price of what they ask for."""
-    groups, model = studio.categories.groups, chosen_model(studio, fields)
-    offers = [Offer(model=m, quote=await studio.generate.quote(Wish(model=m.id, prompt="?"))) for m in usable(studio)]
-    try:
-        tokens = (await studio.generate.quote(wish_from(model, fields, groups, has_upload=True))).tokens
-    except Invalid:
-        # A prompt that is still missing says nothing about the price; neither does a field that is marked as wrong.
-        tokens = next(offer.quote.tokens for offer in offers if offer.model.id == model.id)
+    groups, models = studio.categories.groups, await studio.generate.models()
+    offers, model = [await _offer(studio, listed) for listed in models], _shown_model(models, fields)
+    gone = next((offer.why for offer in offers if offer.model.id == fields.get("model")), "")
     return Composer(
         offers=offers,
-        chosen=model.id,
+        chosen=model.id if model else "",
         groups=groups,
         typed=Blanks(fields),
-        tokens=tokens,
+        tokens=await _price(studio, fields, groups, offers, model),
         key=secrets.token_urlsafe(16),
-        wrong=Blanks(wrong or {}),
-        said=said,
+        wrong=Blanks({"model": gone, **(wrong or {})}),
+        said=said or ("" if model else NO_MODEL),
         source=source,
         visibility=next((v for v in Visibility if v == fields.get("visibility")), studio.policy.default_visibility),
     )
+
+
+async def _offer(studio: Studio, listed: Listed) -> Offer:
+    if not listed.usable:
+        return Offer(model=listed.model, quote=None, why=listed.why)
+    try:
+        quote = await studio.generate.quote(Wish(model=listed.model.id, prompt="?"))
+    except ModelRetired as e:  # a moment ago
+        return Offer(model=listed.model, quote=None, why=e.detail)
+    return Offer(model=listed.model, quote=quote, why="")
+
+
+async def _price(
+    studio: Studio, fields: Fields, groups: Sequence[Group], offers: Sequence[Offer], model: Model | None
+) -> int:
+    if model is None:
+        return 0
+    try:
+        return (await studio.generate.quote(wish_from(model, fields, groups, has_upload=True))).tokens
+    except Invalid:
+        # A prompt that is still missing says nothing about the price; neither does a field that is marked as wrong.
+        return next((offer.quote.tokens for offer in offers if offer.quote and offer.model.id == model.id), 0)
 
 
 def fields_from(item: ItemView) -> dict[str, str]:

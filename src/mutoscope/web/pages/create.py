@@ -8,7 +8,7 @@ from mutoscope.services.generate import Upload
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import GenerationView, ItemView
 from mutoscope.web.bodies import Form, received_form
-from mutoscope.web.pages.composer import Fields, chosen_model, compose, fields_from, usable, wish_from
+from mutoscope.web.pages.composer import Fields, chosen_model, compose, fields_from, wish_from
 from mutoscope.web.pages.forms import go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import html, page, wants_fragment
 from mutoscope.web.render import render_generation, render_item
@@ -21,16 +21,16 @@ class Dearer(Refused):
     """The order costs more than the button said when it was pressed."""
 
 
-def names_of(studio: Studio) -> dict[str, str]:
+async def names_of(studio: Studio) -> dict[str, str]:
     """What each model is called."""
-    return {model.id: model.name for model in studio.generate.models()}
+    return {listed.model.id: listed.model.name for listed in await studio.generate.models()}
 
 
 async def job_card(request: Asked, id: str, status: int = 200) -> Response[str]:
     """The card of one job, alone. Raises NotFound."""
     studio = studio_of(request)
     view = await render_generation(studio, viewer_of(request), await studio.generate.get(signed_in(request), id))
-    return html("job.html", status, job=view, names=names_of(studio), now=studio.clock.now())
+    return html("job.html", status, job=view, names=await names_of(studio), now=studio.clock.now())
 
 
 async def _source_item(request: Asked, id: str) -> ItemView | None:
@@ -56,7 +56,8 @@ async def _prefilled(request: Asked) -> dict[str, str]:
     fields |= {name: asked[name] for name in ("model", "prompt") if asked.get(name)}
     if asked.get("source"):
         fields["source_media"] = asked["source"]
-        fields.setdefault("model", next((m.id for m in usable(studio) if m.image != "no"), ""))
+        usable = [listed.model for listed in await studio.generate.models() if listed.usable]
+        fields.setdefault("model", next((model.id for model in usable if model.image != "no"), ""))
     return fields
 
 
@@ -80,7 +81,7 @@ async def _show(
     if wants_fragment(request):
         return html("composer.html", status, form=form)
     jobs, after = await _jobs(request)
-    return await page(request, "create.html", status, form=form, jobs=jobs, next=after, names=names_of(studio))
+    return await page(request, "create.html", status, form=form, jobs=jobs, next=after, names=await names_of(studio))
 
 
 @get("/create")
@@ -110,7 +111,7 @@ async def _order(request: Asked, studio: Studio, form: Form) -> Response[str] | 
 
 
 async def _accept(request: Asked, studio: Studio, fields: Fields, image: Upload | None) -> str:
-    model = chosen_model(studio, fields)
+    model = chosen_model(await studio.generate.models(), fields)
     upload = image if model.image != "no" else None
     wish = wish_from(model, fields, studio.categories.groups, upload is not None)
     price, shown = (await studio.generate.quote(wish)).tokens, whole(fields.get("shown", ""))
