@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from mutoscope.providers.openai_videos.setup import SETUP as OPENAI_VIDEOS
 from mutoscope.providers.port import Provider
+from mutoscope.providers.replicate.setup import SETUP as REPLICATE
 from mutoscope.providers.setup import Setup, Tools
 from mutoscope.providers.stability.setup import SETUP as STABILITY
 from mutoscope.settings import Settings
 
-SETUPS: tuple[Setup, ...] = (STABILITY, OPENAI_VIDEOS)
+SETUPS: tuple[Setup, ...] = (STABILITY, OPENAI_VIDEOS, REPLICATE)
 
 
 def open_providers(settings: Settings, tools: Tools) -> dict[str, Provider]:

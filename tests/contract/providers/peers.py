@@ -51,6 +51,12 @@ def _video_server(dialect: str) -> Callable[[str], Provider]:
     return lambda address: VideoServer("one", f"{address}/{dialect}/v1", KEY, slots=8)
 
 
+def _replicate(address: str) -> Provider:
+    from mutoscope.providers.replicate.adapter import ReplicateProvider
+
+    return ReplicateProvider(KEY, address)
+
+
 PEERS: dict[str, Peer] = {
     "stability": Peer(
         stub="stubs.stability",
@@ -88,6 +94,26 @@ PEERS: dict[str, Peer] = {
             "film": Offer(
                 upstream="plain:sora-2", kind=Kind.VIDEO, parameters={"size": "1280x720", "duration_s": 4},
                 cannot=frozenset({"cancel", "webhook", "several", "find"}),
+            ),
+        },
+    ),
+    "replicate": Peer(
+        stub="stubs.replicate",
+        open=_replicate,
+        offers={
+            "image": Offer(
+                upstream="black-forest-labs/flux-schnell", kind=Kind.IMAGE, parameters={"aspect_ratio": "3:2"},
+                cannot=frozenset({"fresh_address", "find"}),
+            ),
+            "film": Offer(
+                upstream="bytedance/seedance-1-pro-fast?size=resolution", kind=Kind.VIDEO,
+                parameters={"size": "480p", "duration_s": 5, "camera_fixed": True},
+                cannot=frozenset({"several", "fresh_address", "find"}),
+            ),
+            "film-from-picture": Offer(
+                upstream=f"stub/sketch:{'5c7d5dc6dd8bf75c' * 4}?seed=&image=frames[]&duration_s=length",
+                kind=Kind.VIDEO, source_size=(640, 360), parameters={"duration_s": 5},
+                cannot=frozenset({"several", "fresh_address", "find"}),
             ),
         },
     ),

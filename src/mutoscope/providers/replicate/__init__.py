@@ -1,0 +1,1 @@
+"""Replicate: images and films of many makers' models. See docs/providers/replicate.md."""
