@@ -212,6 +212,11 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self.captured is not None
 
 
+def found(generation: Generation, job: ProviderJob) -> ProviderJob:
+    """A job that was found again, maybe by nothing but its id, with the model that was asked: some are asked for by both."""
+    return msgspec.structs.replace(job, data={"upstream": generation.pinned.upstream} | job.data)
+
+
 def shown_progress(generation: Generation, now: Millis) -> tuple[float | None, Literal["provider", "estimate"] | None]:
     """How far the job is, 0 to 1, and who says so: the provider, or past runs of that model (which never claim 1)."""
     if generation.state is State.SUCCEEDED:

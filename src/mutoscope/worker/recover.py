@@ -4,7 +4,7 @@ import re
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
 from mutoscope.darkroom.port import DarkroomBroken, Unreadable
-from mutoscope.domain.generation import Generation, Output, ProviderJob, State
+from mutoscope.domain.generation import Generation, Output, ProviderJob, State, found
 from mutoscope.providers.port import Accepted, CannotTell, Finished, Gone, Provider, ProviderError
 from mutoscope.spool import SpoolFull, TooMuch
 from mutoscope.worker import moves, submit
@@ -41,7 +41,7 @@ async def resolve(worker: Worker, provider: Provider, job: Generation, known: Pr
     """What the provider says of a job in SUBMITTING or OUTCOME_UNKNOWN decides."""
     now = worker.clock.now()
     if isinstance(known, ProviderJob):
-        return await submit.taken(worker, provider, job, Accepted(job=known), now)
+        return await submit.taken(worker, provider, job, Accepted(job=found(job, known)), now)
     believed_at = job.stage_since + worker.numbers.gone_after_ms
     if now < believed_at:
         return await moves.again(worker, job, believed_at - now)

@@ -57,6 +57,12 @@ def _replicate(address: str) -> Provider:
     return ReplicateProvider(KEY, address)
 
 
+def _fal(address: str) -> Provider:
+    from mutoscope.providers.fal.adapter import FalProvider
+
+    return FalProvider(KEY, address)
+
+
 PEERS: dict[str, Peer] = {
     "stability": Peer(
         stub="stubs.stability",
@@ -113,6 +119,26 @@ PEERS: dict[str, Peer] = {
             "film-from-picture": Offer(
                 upstream=f"stub/sketch:{'5c7d5dc6dd8bf75c' * 4}?seed=&image=frames[]&duration_s=length",
                 kind=Kind.VIDEO, source_size=(640, 360), parameters={"duration_s": 5},
+                cannot=frozenset({"several", "fresh_address", "find"}),
+            ),
+        },
+    ),
+    "fal": Peer(
+        stub="stubs.fal",
+        open=_fal,
+        offers={
+            "image": Offer(
+                upstream="fal-ai/flux/dev", kind=Kind.IMAGE, cannot=frozenset({"fresh_address", "find"}),
+                parameters={"size": "1024x768", "guidance_scale": 3.5, "output_format": "png"},
+            ),
+            "film": Offer(
+                upstream="fal-ai/ltx-2.3/text-to-video/fast?size=resolution&seed=", kind=Kind.VIDEO,
+                parameters={"size": "1080p", "duration_s": 6, "generate_audio": True},
+                cannot=frozenset({"several", "fresh_address", "find"}),
+            ),
+            "animated": Offer(
+                upstream="fal-ai/kling-video/v2.6/pro/image-to-video?image=start_image_url&seed=", kind=Kind.VIDEO,
+                source_size=(832, 480), parameters={"duration_s": "5"},
                 cannot=frozenset({"several", "fresh_address", "find"}),
             ),
         },
