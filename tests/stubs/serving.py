@@ -14,6 +14,14 @@ Routes = Callable[[str, str, dict[str, str], bytes], Awaitable[Any]]
 """What answers ``method, target, headers (lower-case), body`` by raising Answer."""
 
 
+class Takeover(Exception):
+    """Whoever raises it in place of an answer talks on the connection itself."""
+
+    def __init__(self, talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        super().__init__()
+        self.talk = talk
+
+
 async def _read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip().split("\r\n")
@@ -38,6 +46,8 @@ async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
         return
     body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
     headers = dict(answer.headers)
+    if not isinstance(answer.body, bytes):
+        headers.setdefault("Content_Type", "application/json")
     how, length = headers.pop("how", ""), headers.pop("length", str(len(body)))
     if how != "cut":
         headers["Content-Length"] = length
@@ -57,6 +67,8 @@ async def serve(port: int, routes: Routes) -> None:
                 await routes(*await _read(reader))
             except Answer as answer:
                 await _write(writer, answer)
+            except Takeover as takeover:
+                await takeover.talk(reader, writer)
         writer.close()
 
     server = await asyncio.start_server(one, "127.0.0.1", port)

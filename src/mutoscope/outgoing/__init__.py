@@ -5,6 +5,7 @@ from mutoscope.outgoing.bodies import Body, Field, File, FilePart, Form, Json, R
 from mutoscope.outgoing.breaker import CIRCUIT_STATES, BreakerNumbers
 from mutoscope.outgoing.destination import Destination, quoted
 from mutoscope.outgoing.embedded import Embedded, base64_field
+from mutoscope.outgoing.messages import messages
 from mutoscope.outgoing.outgoing import Outgoing
 from mutoscope.outgoing.patience import STREAMING, Again, Limits
 from mutoscope.outgoing.scanner import NotEmbedded
@@ -14,5 +15,5 @@ __all__ = [
     "CIRCUIT_STATES",
     "STREAMING", "Again", "Answer", "Answered", "Arrival", "Body", "BreakerNumbers", "Destination", "Embedded", "Field",
     "File", "FilePart", "Form", "Json", "Limits", "NotAllowed", "NotEmbedded", "Outgoing", "OutgoingError", "Raw",
-    "Trouble", "base64_field", "quoted",
+    "Trouble", "base64_field", "messages", "quoted",
 ]  # fmt: skip

@@ -38,6 +38,11 @@ class Arrival:
         """Whether the status is of success."""
         return 200 <= self.status < 300
 
+    @property
+    def line(self) -> httpcore2.AsyncNetworkStream:
+        """The connection itself, once the other side has left HTTP: with status 101."""
+        return self._response.extensions["network_stream"]
+
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body, decompressed. Raises OutgoingError when it is cut, too slow, too large or not what it says."""
         total = 0
