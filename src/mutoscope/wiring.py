@@ -53,7 +53,9 @@ from mutoscope.worker.loop import Loop
 
 DATABASE, MEDIA, SPOOL, LOCAL, PLACE = "mutoscope.db", "media", "spool", "local", "place"
 """What is where in the data folder."""
-LAYOUT = Layout(database=DATABASE, media=MEDIA, files=("secrets/*", "catalogue.toml", "categories.toml"))
+LAYOUT = Layout(
+    database=DATABASE, media=MEDIA, files=("secrets/*", "catalogue.toml", "categories.toml", "workflows/*.json")
+)
 
 
 class CannotOpen(Exception):
@@ -186,7 +188,7 @@ def _studio(
 
 
 def _providers(settings: Settings, data: Path, darkroom: JailedDarkroom, clock: Clock) -> dict[str, Provider]:
-    tools = Tools(darkroom=darkroom, clock=clock, jobs=jobs_by_provider(settings))
+    tools = Tools(darkroom=darkroom, clock=clock, jobs=jobs_by_provider(settings), data=data)
     return {"local": LocalProvider(data / LOCAL, darkroom), **open_providers(settings, tools)}
 
 

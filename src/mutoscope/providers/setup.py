@@ -1,6 +1,7 @@
 """How a provider's folder tells the studio of itself."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -11,11 +12,15 @@ from mutoscope.settings import Settings
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """What the studio has for providers. ``jobs``: how many at once, by provider, where the operator has said so."""
+    """What the studio has for providers.
+
+    ``jobs``: how many at once, by provider, where the operator has said so. ``data`` is the data folder.
+    """
 
     darkroom: Darkroom
     clock: Clock
     jobs: Mapping[str, int]
+    data: Path
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

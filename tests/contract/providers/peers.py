@@ -5,6 +5,7 @@ things. What a provider cannot be asked at all (a cancel where there is none) it
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -62,6 +63,17 @@ def _fal(address: str) -> Provider:
 
     return FalProvider(KEY, address)
 
+
+def _comfyui(path: str) -> Callable[[str], Provider]:
+    from mutoscope.providers.comfyui.adapter import ComfyProvider
+    from mutoscope.providers.comfyui.workflow import Workflows
+
+    return lambda address: ComfyProvider([f"{address}{path}"], Workflows(Path("no-such-folder")), slots=8)
+
+
+# Such a server knows no money, no retired models and no moderation, and its files have one address.
+_NO_SUCH: frozenset[Cannot] = frozenset({"webhook", "fresh_address", "moderate_result"})
+_JUST_NO = {"moderate": "invalid", "credit": "invalid", "retired": "invalid"}
 
 PEERS: dict[str, Peer] = {
     "stability": Peer(
@@ -140,6 +152,34 @@ PEERS: dict[str, Peer] = {
                 upstream="fal-ai/kling-video/v2.6/pro/image-to-video?image=start_image_url&seed=", kind=Kind.VIDEO,
                 source_size=(832, 480), parameters={"duration_s": "5"},
                 cannot=frozenset({"several", "fresh_address", "find"}),
+            ),
+        },
+    ),
+    "comfyui": Peer(
+        stub="stubs.comfyui",
+        open=_comfyui(""),
+        offers={
+            "image": Offer(
+                upstream="sdxl", kind=Kind.IMAGE, named_by="reference", cannot=_NO_SUCH, status_of=_JUST_NO,
+                parameters={"size": "832x1216", "steps": 30, "cfg": 6.5},
+            ),
+            "film": Offer(
+                upstream="wan22-words", kind=Kind.VIDEO, named_by="reference", cannot=_NO_SUCH | {"several"},
+                status_of=_JUST_NO, parameters={"size": "1280x704", "duration_s": 5},
+            ),
+            "film-from-picture": Offer(
+                upstream="wan22-picture", kind=Kind.VIDEO, source_size=(1280, 704), named_by="reference",
+                cannot=_NO_SUCH | {"several"}, status_of=_JUST_NO, parameters={"duration_s": 3},
+            ),
+        },
+    ),
+    "comfyui_old": Peer(
+        stub="stubs.comfyui",
+        open=_comfyui("/old"),
+        offers={
+            "image": Offer(
+                upstream="sdxl", kind=Kind.IMAGE, named_by="reference", cannot=_NO_SUCH, status_of=_JUST_NO,
+                parameters={"size": "1024x1024"},
             ),
         },
     ),
