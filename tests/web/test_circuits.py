@@ -52,3 +52,21 @@ async def test_the_figures_say_how_each_circuit_stands(lasting: House) -> None:
         await outgoing.ask("POST", "/jobs")
         assert await circuit(lasting, providers) == shown("closed")
         await outgoing.close()
+
+
+class Pool:
+    """As much of a provider of several servers as the figures look at."""
+
+    def __init__(self, *bases: str) -> None:
+        self.pool = {base: Outgoing(Destination(name="pool", base_url=base)) for base in bases}
+
+
+async def test_the_figures_say_it_of_every_server_of_a_pool(lasting: House) -> None:
+    pool = Pool("https://one.example", "https://two.example")
+    closed = [line for line in await circuit(lasting, {"comfyui": pool}) if line.endswith("1.0")]
+    assert sorted(closed) == [
+        f'mutoscope_provider_circuit{{provider="comfyui https://{name}.example",state="closed"}} 1.0'
+        for name in ("one", "two")
+    ]
+    for outgoing in pool.pool.values():
+        await outgoing.close()

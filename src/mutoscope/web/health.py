@@ -3,6 +3,7 @@
 import hmac
 import os
 import shutil
+from collections.abc import Mapping
 
 import msgspec
 from litestar import Response, get
@@ -97,11 +98,19 @@ class Metrics:
             self._totals_at = now
         self._streams.set(len(streams))
         for name, provider in studio.providers.items():
-            outgoing = getattr(provider, "outgoing", None)
-            if isinstance(outgoing, Outgoing):
+            for label, outgoing in _ways_out(name, provider).items():
                 for state in CIRCUIT_STATES:
-                    self._circuits.labels(name, state).set(outgoing.state == state)
+                    self._circuits.labels(label, state).set(outgoing.state == state)
         return generate_latest(self.registry)
+
+
+def _ways_out(name: str, provider: object) -> dict[str, Outgoing]:
+    """A provider's ways out, by what the figures call each: a pool has one for every server."""
+    outgoing = getattr(provider, "outgoing", None)
+    if isinstance(outgoing, Outgoing):
+        return {name: outgoing}
+    pool: Mapping[str, Outgoing] = getattr(provider, "pool", {})
+    return {f"{name} {base}": way for base, way in pool.items()}
 
 
 @get("/healthz", include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
