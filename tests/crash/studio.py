@@ -229,7 +229,7 @@ class KilledStudio:
         assert {job.id for job in jobs} >= set(self.accepted.values()), "an accepted job is gone"
         self._check_jobs(jobs, items)
         _check_entries(jobs, [entry for entry, _ in entries])
-        await self._check_files(items)
+        await self._check_files(jobs, items)
         return Counter(job.state for job in jobs)
 
     async def jobs(self) -> list[Generation]:
@@ -276,8 +276,9 @@ class KilledStudio:
             assert item.previews is (Previews.DONE if film else Previews.NONE)
             assert (Variant.PREVIEW in item.files) is film
 
-    async def _check_files(self, items: list[Any]) -> None:
+    async def _check_files(self, jobs: list[Generation], items: list[Any]) -> None:
         recorded = {file.key: file.size_bytes for item in items for file in item.files.values()}
+        recorded |= {job.source.key: job.source.size_bytes for job in jobs if job.source is not None}
         stored = {info.key: info.size_bytes async for info in self.open_blobs().list("")}
         assert stored == recorded, (
             f"orphans {stored.keys() - recorded.keys()}, missing {recorded.keys() - stored.keys()}"
