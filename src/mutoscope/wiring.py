@@ -35,6 +35,7 @@ from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.hooks import Hooks
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -169,6 +170,7 @@ def _studio(
             lambda: dice.randbelow(SEED_MAX + 1),
         ),
         outcomes=Outcomes(store, clock, loop.wake),
+        hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=Gallery(store, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,

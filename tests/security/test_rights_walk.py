@@ -71,6 +71,7 @@ ELSEWHERE = {
     "POST /create": "the same service as POST /api/generations",
     "POST /api/quotes": "takes no id",
     "POST /api/tokens/grants": "tests/security/test_bad_input.py: administrators alone",
+    "POST /hooks/{provider}/{reference}": "tests/web/test_hooks.py: verified calls of providers alone, and no answer tells",
     "GET /api/admin/outcomes": "tests/web/test_outcomes.py: administrators alone",
     "POST /api/admin/outcomes/{generation_id}": "tests/web/test_outcomes.py: administrators alone",
 } | {

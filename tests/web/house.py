@@ -22,11 +22,13 @@ from mutoscope.domain.ledger import Balance
 from mutoscope.domain.media import Media, StoredFile, Variant, Visibility, key_for
 from mutoscope.domain.people import Person, Session
 from mutoscope.providers.catalogue import load_catalogue
+from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.hooks import Hooks
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -69,6 +71,8 @@ class House:
     def __init__(self, folder: Path, store: Store, darkroom: Darkroom, clock: HandClock, policy: Policy) -> None:
         self.folder, self.store, self.clock = folder, store, clock
         self.blobs, self.spool = FolderBlobs(folder / "media"), Spool(folder / "spool")
+        self.providers: dict[str, Provider] = {}
+        self.woken = 0
         self.alice, self.bob, self.carol = alice(), bob(), carol()
         self.catalogue = load_catalogue(None, ["local"])
         self.studio = self._studio(darkroom, policy)
@@ -84,6 +88,7 @@ class House:
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
             outcomes=Outcomes(store, clock, lambda: None),
+            hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=Gallery(store, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,
@@ -95,10 +100,14 @@ class House:
             blobs=self.blobs,
             darkroom=darkroom,
             spool=self.spool,
+            providers=self.providers,
             clock=clock,
             policy=policy,
             base_url=BASE,
         )
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     async def move_in(self) -> None:
         """The cast, with tokens."""

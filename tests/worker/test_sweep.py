@@ -44,6 +44,19 @@ async def test_a_providers_folder_loses_the_folders_of_ended_jobs_and_nothing_el
     assert local.names() == sorted(["cache", job.id])
 
 
+async def test_a_providers_call_is_known_for_a_week_and_then_forgotten(bench: Bench) -> None:
+    async def is_new() -> bool:
+        return await bench.store.hooks.record("stub", "d-1", ids.new("gen"), bench.clock.now())
+
+    assert await is_new()
+    bench.clock.forward(6 * DAY)
+    await sweep_once(bench.worker())
+    assert not await is_new()
+    bench.clock.forward(2 * DAY)
+    await sweep_once(bench.worker())
+    assert await is_new()
+
+
 async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Bench) -> None:
     job = await bench.order(source=await bench.picture())
     bench.start()

@@ -76,6 +76,14 @@ class WrongCredentials(Refused):
     title = "Name or password is wrong"
 
 
+class Forged(Refused):
+    """A call that does not surely come from the provider it claims to come from."""
+
+    code = "forged"
+    status = 401
+    title = "The signature is not right"
+
+
 class Forbidden(Refused):
     """Signed in, but without the right."""
 

@@ -3,14 +3,24 @@
 from collections.abc import Callable
 
 from mutoscope.domain.errors import Invalid, NotFound
-from mutoscope.domain.generation import Failure, FailureKind, Generation, ProviderJob, State
-from mutoscope.domain.ids import Clock, is_id
+from mutoscope.domain.generation import Failure, FailureKind, Generation, ProviderJob, State, found
+from mutoscope.domain.ids import Clock, Millis, is_id
 from mutoscope.domain.people import Person, administer
 from mutoscope.store.port import GenerationFilter, Page, Store
 
 UNKNOWN = frozenset({State.OUTCOME_UNKNOWN})
 PROVIDER_JOB_CHARS = 500
 WHAT = "resolves the outcome of a job"
+
+
+async def bring_home(store: Store, generation: Generation, job: ProviderJob, now: Millis) -> Generation:
+    """The provider has it: the job goes on from there and is asked for, never ordered again. One that failed or was
+    canceled meanwhile brings its result to its owner, uncharged. Raises WrongState when the job is neither.
+    """
+    job = found(generation, job)
+    if generation.state in {State.FAILED, State.CANCELED}:
+        return await store.generations.late(generation.id, now, job)
+    return await store.generations.settle_unknown(generation.id, now, job, None)
 
 
 class Outcomes:
@@ -25,11 +35,7 @@ class Outcomes:
         return await self._store.generations.list(GenerationFilter(states=UNKNOWN), cursor, limit)
 
     async def found(self, by: Person, id: str, provider_job: str) -> Generation:
-        """The provider has it, under its own id ``provider_job``: the job goes on from there and is asked for, never
-        ordered again. One that failed or was canceled meanwhile brings its result to its owner, uncharged.
-
-        Raises NotFound, Invalid, WrongState when the job is neither.
-        """
+        """The provider has it, under its own id ``provider_job``: see `bring_home`. Raises NotFound, Invalid, WrongState."""
         generation = await self._existing(by, id)
         if not (0 < len(provider_job) <= PROVIDER_JOB_CHARS and provider_job.isprintable()):
             raise Invalid(
@@ -37,10 +43,7 @@ class Outcomes:
                 {"provider_job": f"1 to {PROVIDER_JOB_CHARS} printable characters"},
             )
         job = ProviderJob(id=provider_job, reference=id)
-        if generation.state in {State.FAILED, State.CANCELED}:
-            resolved = await self._store.generations.late(id, self._clock.now(), job)
-        else:
-            resolved = await self._store.generations.settle_unknown(id, self._clock.now(), job, None)
+        resolved = await bring_home(self._store, generation, job, self._clock.now())
         self._wake()
         return resolved
 

@@ -12,6 +12,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.hooks import Hooks
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -26,6 +27,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     generate: Generate
     outcomes: Outcomes
+    hooks: Hooks
     gallery: Gallery
     tokens: Tokens
     addresses: Addresses

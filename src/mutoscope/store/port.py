@@ -316,6 +316,24 @@ class ModelsStore(Protocol):
         ...
 
 
+class HooksStore(Protocol):
+    """Calls of providers that were verified."""
+
+    async def record(
+        self, provider: str, delivery: str, reference: str, now: Millis, job: ProviderJob | None = None
+    ) -> bool:
+        """Keep a delivery, with the job that it named. False when it was kept before; then that stays as it was."""
+        ...
+
+    async def job(self, provider: str, reference: str) -> ProviderJob | None:
+        """The job that the provider's last such delivery about our reference named."""
+        ...
+
+    async def prune(self, before: Millis) -> None:
+        """Forget deliveries older than that."""
+        ...
+
+
 class Events(Protocol):
     """The stream of what happened."""
 
@@ -368,6 +386,7 @@ class Store(Protocol):
     media: MediaStore
     people: People
     models: ModelsStore
+    hooks: HooksStore
     events: Events
     stats: Stats
 

@@ -1,6 +1,6 @@
 """What a store holds, row by row and without its database: how a backup is written and one database moved to another.
 
-Events are left out: whoever listens reads everything again. Search terms are made anew from the items.
+Events and the calls of providers are left out: whoever listens reads everything again. Search terms are made anew from the items.
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from mutoscope.web.delivery import deliver
 from mutoscope.web.events import HEARTBEAT_S, Streams, events
 from mutoscope.web.front import Front, guards_for
 from mutoscope.web.health import Metrics, Trial
+from mutoscope.web.hooks import Doorkeeper, hook
 from mutoscope.web.incoming import Incoming
 from mutoscope.web.pages import page_routes
 from mutoscope.web.pages.errors import error_page
@@ -41,12 +42,13 @@ def create_app(
             "streams": Streams(heartbeat_s),
             "metrics": metrics,
             "trial": Trial(),
+            "doorkeeper": Doorkeeper(),
             "metrics_token": metrics_token,
             "error_page": error_page,
         }
     )
     app = Litestar(
-        route_handlers=[api_router(), events, deliver, *health.routes, *openapi.routes, *page_routes],
+        route_handlers=[api_router(), events, deliver, hook, *health.routes, *openapi.routes, *page_routes],
         state=state,
         middleware=[Authentication],
         request_class=Incoming,

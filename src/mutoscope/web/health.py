@@ -77,6 +77,12 @@ class Metrics:
             ["provider", "state"],
             registry=self.registry,
         )
+        self._calls = Counter(
+            "mutoscope_webhooks",
+            "Calls of providers by what came of them",
+            ["provider", "outcome"],
+            registry=self.registry,
+        )
         self._totals_at: Millis | None = None
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -84,6 +90,10 @@ class Metrics:
         self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
         if route != "/api/events":
             self._seconds.labels(route).observe(seconds)
+
+    def called(self, provider: str, outcome: str) -> None:
+        """Count one call of a provider that there is."""
+        self._calls.labels(provider, outcome).inc()
 
     async def text(self, studio: Studio, streams: Streams) -> bytes:
         """All figures in Prometheus' text format; the counts of the store are at most 5 s old."""

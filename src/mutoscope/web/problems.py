@@ -169,7 +169,7 @@ ErrorPage = Callable[[AnyRequest, int, str, str], Response[Any]]
 
 def _wants_page(request: AnyRequest) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith(
-        ("/api/", "/media/")
+        ("/api/", "/media/", "/hooks/")
     )
 
 

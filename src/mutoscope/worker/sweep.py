@@ -35,13 +35,15 @@ async def sweep(worker: Worker) -> None:
 
 
 async def sweep_once(worker: Worker) -> None:
-    """Remove old folders that belong to nothing living, and old events."""
+    """Remove old folders that belong to nothing living, old events, and what is known of old calls."""
     for spool in (worker.spool, *worker.leftovers):
         for name in await asyncio.to_thread(spool.names):
             if await _is_leftover(worker, spool, name):
                 log.info("swept", folder=name)
                 await asyncio.to_thread(spool.clear, name)
-    await worker.store.events.prune(worker.clock.now() - worker.numbers.event_age_ms)
+    old = worker.clock.now() - worker.numbers.event_age_ms
+    await worker.store.events.prune(old)
+    await worker.store.hooks.prune(old)
 
 
 async def audit_objects(worker: Worker) -> None:

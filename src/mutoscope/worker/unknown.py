@@ -13,7 +13,8 @@ async def unknown(worker: Worker, job: Generation) -> Generation:
     pause = backoff_ms(job.attempts, MINUTE, HOUR)
     try:
         provider = worker.provider_of(job)
-        known = await provider.find(job.id)
+        # A call of the provider's may have named it before anybody knew that its answer was lost.
+        known = await worker.store.hooks.job(provider.name, job.id) or await provider.find(job.id)
     except ProviderError as e:
         return await moves.again(worker, job, max(pause, e.retry_after_ms or 0))
     if not isinstance(known, CannotTell):

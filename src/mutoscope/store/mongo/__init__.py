@@ -12,6 +12,7 @@ from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
+from mutoscope.store.mongo.hooks import MongoHooks
 from mutoscope.store.mongo.ledger import MongoLedger
 from mutoscope.store.mongo.media import MongoMedia
 from mutoscope.store.mongo.models import MongoModels
@@ -24,6 +25,7 @@ from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.port import (
     Events,
     Generations,
+    HooksStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -46,6 +48,7 @@ class MongoStore:
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
         self.models: ModelsStore = MongoModels(engine)
+        self.hooks: HooksStore = MongoHooks(engine)
         self.events: Events = MongoEvents(engine, self._tail)
         self.stats: Stats = MongoStats(engine)
 

@@ -10,6 +10,7 @@ from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
     Events,
     Generations,
+    HooksStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -23,6 +24,7 @@ from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
 from mutoscope.store.sqlite.generations import SqliteGenerations
+from mutoscope.store.sqlite.hooks import SqliteHooks
 from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
@@ -41,6 +43,7 @@ class SqliteStore:
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
         self.models: ModelsStore = SqliteModels(engine)
+        self.hooks: HooksStore = SqliteHooks(engine)
         self.events: Events = self._stream
         self.stats: Stats = SqliteStats(engine)
 
