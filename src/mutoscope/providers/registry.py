@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mutoscope.providers.comfyui.setup import SETUP as COMFYUI
 from mutoscope.providers.fal.setup import SETUP as FAL
+from mutoscope.providers.openai_images.setup import SETUP as OPENAI_IMAGES
 from mutoscope.providers.openai_videos.setup import SETUP as OPENAI_VIDEOS
 from mutoscope.providers.port import Provider
 from mutoscope.providers.replicate.setup import SETUP as REPLICATE
@@ -11,7 +12,7 @@ from mutoscope.providers.setup import Setup, Tools
 from mutoscope.providers.stability.setup import SETUP as STABILITY
 from mutoscope.settings import Settings
 
-SETUPS: tuple[Setup, ...] = (STABILITY, OPENAI_VIDEOS, REPLICATE, FAL, COMFYUI)
+SETUPS: tuple[Setup, ...] = (STABILITY, OPENAI_VIDEOS, OPENAI_IMAGES, REPLICATE, FAL, COMFYUI)
 
 
 def open_providers(settings: Settings, tools: Tools) -> dict[str, Provider]:

@@ -46,6 +46,12 @@ def _stability(address: str) -> Provider:
     return StabilityProvider(KEY, address)
 
 
+def _openai_images(address: str) -> Provider:
+    from mutoscope.providers.openai_images.adapter import OpenAIImages
+
+    return OpenAIImages(KEY, f"{address}/v1")
+
+
 def _video_server(dialect: str) -> Callable[[str], Provider]:
     from mutoscope.providers.openai_videos.adapter import VideoServer
 
@@ -91,6 +97,22 @@ PEERS: dict[str, Peer] = {
             ),
         },
     ),
+    "openai_images": Peer(
+        stub="stubs.openai_images",
+        open=_openai_images,
+        offers={
+            "picture": Offer(
+                upstream="gpt-image-2", kind=Kind.IMAGE, at_once=True,
+                parameters={"size": "1536x1024", "quality": "medium", "output_format": "png"},
+                cannot=frozenset({"cancel", "webhook", "fresh_address", "find"}),
+            ),
+            "edited": Offer(
+                upstream="gpt-image-2", kind=Kind.IMAGE, at_once=True, source_size=(256, 192),
+                parameters={"size": "1024x1024", "quality": "low", "output_compression": 80},
+                cannot=frozenset({"cancel", "webhook", "fresh_address", "find"}),
+            ),
+        },
+    ),
     "openai_videos": Peer(
         stub="stubs.openai_videos",
         open=_video_server("omni"),
@@ -110,7 +132,7 @@ PEERS: dict[str, Peer] = {
         open=_video_server("plain"),
         offers={
             "film": Offer(
-                upstream="plain:sora-2", kind=Kind.VIDEO, parameters={"size": "1280x720", "duration_s": 4},
+                upstream="sora-2?seed=", kind=Kind.VIDEO, parameters={"size": "1280x720", "duration_s": 4},
                 cannot=frozenset({"cancel", "webhook", "several", "find"}),
             ),
         },

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OPENAI = yaml.safe_load((Path(__file__).parent / "openai.yaml").read_text())
 MODELS = [model for model in load_catalogue(None, []).models() if model.provider.startswith("videos/")]
 ANY = Model(id="any", provider="videos/one", upstream="wan", name="", description="", kind=Kind.VIDEO)
-PLAIN = Model(id="plain", provider="videos/one", upstream="plain:sora-2", name="", description="", kind=Kind.VIDEO)
+PLAIN = Model(id="plain", provider="videos/one", upstream="sora-2?seed=", name="", description="", kind=Kind.VIDEO)
 
 
 def is_ours(offer: Offer) -> bool:

@@ -9,7 +9,7 @@ from mutoscope.domain.generation import FailureKind, Output, ProviderJob
 from mutoscope.outgoing import Answer, Destination, Outgoing
 from mutoscope.providers.answers import SAID_CHARS, Asked, in_words
 from mutoscope.providers.http import HttpProvider
-from mutoscope.providers.openai_errors import Problem, problem_of
+from mutoscope.providers.openai_shape import MODELS, Problem, models_of, problem_of
 from mutoscope.providers.openai_videos import wire
 from mutoscope.providers.port import Accepted, Canceled, Finished, Order, Pending, ProviderError
 
@@ -79,10 +79,10 @@ class VideoServer(HttpProvider):
 
     async def check(self) -> str:
         """The models that it lists; a server without such a list has to list its films."""
-        answer = await self._tried("GET", wire.MODELS, wire.NO_LIST)
+        answer = await self._tried("GET", MODELS, wire.NO_LIST)
         if not answer.ok:
             await self.ask("GET", wire.NEWEST)
-        return f"it answers, and has {', '.join(wire.models_of(answer)) or 'models that it does not name'}"
+        return f"it answers, and has {', '.join(models_of(answer)) or 'models that it does not name'}"
 
     def kind_of(self, answer: Answer, asked: Asked) -> FailureKind | None:
         """By `wire.kind_of`."""

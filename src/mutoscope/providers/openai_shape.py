@@ -1,4 +1,4 @@
-"""OpenAI's words for errors, which many servers speak after it: what they say, and what it means.
+"""What servers have in common that speak as OpenAI does: how an upstream is written, and what their errors say.
 
 OpenAI says ``{"error": {"message", "type", "param", "code"}}``. vLLM puts the status into ``code``; servers built on
 FastAPI may say ``{"detail": ...}``; some put a sentence where the object would be.
@@ -7,12 +7,15 @@ FastAPI may say ``{"detail": ...}``; some put a sentence where the object would 
 import re
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from mutoscope.domain.generation import FailureKind
-from mutoscope.outgoing import Answer
+from mutoscope.outgoing import Answer, FilePart
+from mutoscope.providers.port import Order
 
+MODELS = "/models"
 K = FailureKind
 MODERATION = re.compile(r"moderation|content_?policy|content_?filter|safety", re.IGNORECASE)
 """In a code or type: ``moderation_blocked``, ``content_policy_violation`` ..."""
@@ -49,6 +52,44 @@ class Problem(msgspec.Struct, frozen=True):
     def is_theirs(self) -> bool:
         """Whether the server itself said it, knowing the path, and not something on the way to it."""
         return bool(self.message) and self.message != NO_ROUTE
+
+
+def fields_of(order: Order, names: Mapping[str, str]) -> dict[str, Any]:
+    """What goes out for an order, but its picture. ``names`` are theirs by ours; an empty one: they have no such field.
+
+    A catalogue entry's ``upstream`` says behind a question mark what its model calls otherwise: "sora-2?seed=".
+    """
+    model, _, other = order.upstream.partition("?")
+    names = {**names, **dict(parse_qsl(other, keep_blank_values=True))}
+    values: dict[str, Any] = {"model": model, "prompt": order.prompt, "seed": order.seed, **order.parameters}
+    values |= {"negative_prompt": order.negative_prompt} if order.negative_prompt else {}
+    values |= {"results": order.results} if order.results > 1 else {}
+    return {names.get(name, name): value for name, value in values.items() if names.get(name, name)}
+
+
+def text_of(value: Any) -> str:
+    """A value in a form, as OpenAI's client writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def picture_parts(order: Order, name: str) -> tuple[FilePart, ...]:
+    """The source picture in a form, if there is one."""
+    if (source := order.source) is None:
+        return ()
+    # SGLang takes the kind of the picture from its name.
+    filename = "image." + source.mime_type.removeprefix("image/")
+    return (FilePart(name, source.path, filename, source.mime_type),)
+
+
+def models_of(answer: Answer) -> list[str]:
+    """The names of a server's models, as far as they can be read."""
+    try:
+        listed = msgspec.json.decode(answer.body, type=dict[str, Any]).get("data")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    entries = cast(list[Any], listed) if isinstance(listed, list) else []
+    named = [cast(Mapping[str, Any], entry).get("id") for entry in entries if isinstance(entry, Mapping)]
+    return [name for name in named if isinstance(name, str)]
 
 
 def problem(value: Any) -> Problem:
