@@ -145,3 +145,9 @@ def test_a_mistake_in_what_a_model_takes_is_named(tmp_path: Path, change: tuple[
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path):
     with pytest.raises(Invalid, match="mine/film: the id is there twice"):
         load_catalogue(override(tmp_path, MINE + MINE), ["local"])
+
+
+def test_what_to_use_instead_has_to_be_there(tmp_path: Path) -> None:
+    path = override(tmp_path, MINE.replace('kind = "video"', 'kind = "video"\ninstead = "mine/nothing"'))
+    with pytest.raises(Invalid, match=r"`instead` is mine/nothing, and there is no such model"):
+        load_catalogue(path, ["mine"])

@@ -63,6 +63,10 @@ def load_catalogue(
     if override is not None and override.exists():
         for id, entry in _entries(override).items():
             models[id] = _model(str(override), {**built_in.get(id, {}), **entry})
+    for model in models.values():
+        if model.instead and model.instead not in models:
+            where = str(override if override is not None and model.id not in built_in else "catalogue.toml")
+            raise Invalid(f"{where}, model {model.id}: `instead` is {model.instead}, and there is no such model.")
     return Catalogue([_switched(model, providers) for model in models.values()], elsewhere, switches)
 
 
