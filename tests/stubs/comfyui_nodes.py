@@ -36,8 +36,10 @@ NODES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "CreateVideo": ({"images": "IMAGE", "fps": ("FLOAT", 1.0, 120.0), "audio?": "AUDIO"}, ("VIDEO",)),
     "SaveImage": ({"images": "IMAGE", "filename_prefix": "STRING"}, ()),
+    # Newer servers want the codec as a part of the format, older ones beside it.
     "SaveVideo": (
-        {"video": "VIDEO", "filename_prefix": "STRING", "format": {"auto", "mp4"}, "codec": {"auto", "h264"}}, (),
+        {"video": "VIDEO", "filename_prefix": "STRING", "format": {"auto", "mp4", "mkv", "webm"},
+         "format.codec": {"auto", "h264", "av1"}, "codec": {"auto", "h264"}}, (),
     ),
 }  # fmt: skip
 """By class: its inputs ("?" marks one that may be missing) and what it puts out. Text in capitals is the type of a link."""
