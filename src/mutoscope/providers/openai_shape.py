@@ -26,7 +26,8 @@ OUT_OF_CREDIT = frozenset(
     }
 )  # fmt: skip
 """OpenAI says these with 429, as if waiting would help."""
-NO_MODEL = re.compile(r"\bmodel\b.*\b(does not exist|not found)", re.IGNORECASE | re.DOTALL)
+NO_MODEL = re.compile(r"""\bmodel:? [`'"][^`'"]+[`'"] (does not exist|was not found|not found)""", re.IGNORECASE)
+"""A name in quotes, as OpenAI and vLLM write it: a model that is marked as retired for other words stays so."""
 NO_ROUTE = "Not Found"
 """What FastAPI says of a path that it does not have: the base address is wrong, no job and no model is gone."""
 

@@ -48,6 +48,7 @@ def test_answers_are_read_leniently(said: Any, read: wire.Video | None) -> None:
         (404, {"error": {"message": "The model `wan` does not exist.", "type": "NotFoundError", "param": "model", "code": 404}}, FailureKind.RETIRED),
         (404, {"error": {"message": "No such.", "code": "model_not_found"}}, FailureKind.RETIRED),
         (404, {"detail": "Not Found"}, None),
+        (400, {"error": {"message": "The LoRA of this model was not found.", "code": 400}}, None),
         (400, {"error": {"message": "Blocked.", "type": "invalid_request_error", "code": "content_policy_violation"}}, FailureKind.MODERATED),
         (400, {"error": {"message": "Stop.", "code": "billing_hard_limit_reached"}}, FailureKind.OUT_OF_CREDIT),
         (429, {"error": {"message": "Stop.", "type": "insufficient_quota", "code": None}}, FailureKind.OUT_OF_CREDIT),
