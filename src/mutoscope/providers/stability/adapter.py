@@ -13,7 +13,7 @@ from mutoscope import __version__
 from mutoscope.domain.generation import FailureKind, Output, ProviderJob
 from mutoscope.domain.media import Kind
 from mutoscope.outgoing import STREAMING, Answer, Arrival, Destination, Embedded, Limits, NotEmbedded, Outgoing, quoted
-from mutoscope.providers.answers import MESSAGES, Asked
+from mutoscope.providers.answers import MESSAGES, Asked, in_words
 from mutoscope.providers.http import HttpProvider
 from mutoscope.providers.port import Accepted, Canceled, Finished, Order, Pending
 from mutoscope.providers.stability import wire
@@ -49,7 +49,8 @@ class StabilityProvider(HttpProvider):
         headers = {"stability-client-user-id": order.reference}
         if order.kind is Kind.VIDEO:
             answer = await self.ask("POST", wire.FILMS, body=wire.film_form(order), headers=headers, asked="submit")
-            return Accepted(job=ProviderJob(id=wire.id_of(answer), reference=order.reference))
+            with in_words(self.title, "submit"):
+                return Accepted(job=ProviderJob(id=wire.id_of(answer), reference=order.reference))
         path, form = wire.image_form(order)
         headers["Accept"] = "image/*"
         async with self.asking("POST", path, body=form, headers=headers, asked="submit") as arrival:
@@ -84,7 +85,8 @@ class StabilityProvider(HttpProvider):
 
     async def check(self) -> str:
         """What is left of the credit, which costs nothing to ask. Raises ProviderError."""
-        credits = wire.credits_of(await self.ask("GET", wire.BALANCE))
+        with in_words(self.title):
+            credits = wire.credits_of(await self.ask("GET", wire.BALANCE))
         if credits <= 0:
             raise self.error(FailureKind.OUT_OF_CREDIT)
         return f"the key is right; {credits:g} credits are left"
