@@ -23,7 +23,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     outputs: int | None = None
     """How many results there are, when it is not as many as were asked for."""
     body: str = "right"
-    """right, cut, wrong_length, wrong_type, silent, error, expired, other_kind"""
+    """right, large, cut, wrong_length, wrong_type, silent, error, expired, other_kind"""
     body_times: int = 1
     poll: str = "right"
     """right, busy, rate_limit, unauthorized, lost (it knows nothing of the job any more), word (a status that nobody knows)"""

@@ -11,7 +11,9 @@ our reference, so jobs are counted by their **prompt**: a test gives each order 
 import asyncio
 import base64
 import io
+import struct
 import time
+import zlib
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ from stubs.samples import samples
 
 Stage = Literal["running", "finished", "failed", "canceled"]
 KEPT_REQUESTS = 200
+LARGE_BYTES = 3_000_000
 KEY = "stub-key"
 """The key that every stub wants."""
 
@@ -140,6 +143,8 @@ class Vendor:
         if how == "expired":
             dead = key is not None and (script.body_times < 0 or key <= script.body_times)
             return Answer(410, b"gone") if dead else Answer(200, right, **headers)
+        if how == "large":
+            return Answer(200, padded(right), **headers)
         if how == "right" or not self.book.still(f"body {id} {place}", script.body_times):
             return Answer(200, right, **headers)
         if how == "error":
@@ -150,6 +155,16 @@ class Vendor:
             return Answer(200, self.files["image" if kind == "video" else "video"])
         # A body shorter than it says; one whose end cannot be told from the wire; one that goes silent in the middle.
         return Answer(200, right[: len(right) // 2], how=how, length=str(len(right)), **headers)
+
+
+def padded(content: bytes) -> bytes:
+    """The same picture or film, with so much beside it that it is larger than what an answer without a result may be."""
+    if not content.startswith(b"\x89PNG"):
+        return content + struct.pack(">I4s", 8 + LARGE_BYTES, b"free") + bytes(LARGE_BYTES)
+    named = b"paDd" + bytes(LARGE_BYTES)
+    end = content.rindex(b"IEND") - 4
+    chunk = struct.pack(">I", LARGE_BYTES) + named + struct.pack(">I", zlib.crc32(named))
+    return content[:end] + chunk + content[end:]
 
 
 def form(headers: dict[str, str], body: bytes) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from contract.providers.vendors import PRICE, VendorBench, sample, stored
 from mutoscope.domain.generation import State
 from mutoscope.domain.ledger import Balance
 from mutoscope.domain.media import Variant
-from stubs.vendor import KEY
+from stubs.vendor import KEY, padded
 from worker.bench import GRANTED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +26,14 @@ async def test_a_result_is_kept_byte_for_byte_and_paid_once(vendor: VendorBench)
     assert item.facts.kind is vendor.offer.kind
     assert await stored(vendor, item.files[Variant.MASTER].key) == sample(vendor.stub.folder, vendor.offer.kind)
     assert (done.captured, vendor.counts(job)) == (PRICE, {"asked": 1, "paid": 1})
+
+
+async def test_a_result_of_ordinary_size_is_kept_whole(vendor: VendorBench) -> None:
+    job = await vendor.order(body="large")
+    await vendor.ended(job, State.SUCCEEDED)
+    [item] = await vendor.bench.items(job)
+    assert await stored(vendor, item.files[Variant.MASTER].key) == padded(sample(vendor.stub.folder, vendor.offer.kind))
+    assert vendor.counts(job) == {"asked": 1, "paid": 1}
 
 
 @SEVERAL

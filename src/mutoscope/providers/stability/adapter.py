@@ -12,15 +12,15 @@ import msgspec
 from mutoscope import __version__
 from mutoscope.domain.generation import FailureKind, Output, ProviderJob
 from mutoscope.domain.media import Kind
-from mutoscope.outgoing import STREAMING, Answer, Arrival, Destination, Embedded, Limits, NotEmbedded, Outgoing, quoted
+from mutoscope.outgoing import STREAMING, Answer, Arrival, Destination, Embedded, NotEmbedded, Outgoing, quoted
 from mutoscope.providers.answers import MESSAGES, Asked, in_words
 from mutoscope.providers.http import HttpProvider
 from mutoscope.providers.port import Accepted, Canceled, Finished, Order, Pending
 from mutoscope.providers.stability import wire
 
 HOST = "https://api.stability.ai"
-MAKING = Limits(first_byte_s=300, whole_s=600)
-"""An image is made while its order waits for the answer."""
+MAKING = msgspec.structs.replace(STREAMING, first_byte_s=300, whole_s=600)
+"""An image is made while its order waits for the answer, and is that answer."""
 
 
 class StabilityProvider(HttpProvider):
@@ -40,7 +40,7 @@ class StabilityProvider(HttpProvider):
             "stability-client-version": __version__,
         }
         self.outgoing = Outgoing(
-            Destination(name=self.name, base_url=base, own_network=self.elsewhere, headers=headers), limits=MAKING
+            Destination(name=self.name, base_url=base, own_network=self.elsewhere, headers=headers)
         )
 
     async def submit(self, order: Order) -> Accepted | Finished:
@@ -53,7 +53,7 @@ class StabilityProvider(HttpProvider):
                 return Accepted(job=ProviderJob(id=wire.id_of(answer), reference=order.reference))
         path, form = wire.image_form(order)
         headers["Accept"] = "image/*"
-        async with self.asking("POST", path, body=form, headers=headers, asked="submit") as arrival:
+        async with self.asking("POST", path, body=form, headers=headers, asked="submit", limits=MAKING) as arrival:
             if not wire.is_result(arrival.headers):
                 raise self.error(FailureKind.AMBIGUOUS, f"{arrival.where} answered with neither a picture nor JSON")
             return Finished(outputs=(await order.keep(0, self._result(arrival, "image")),))
