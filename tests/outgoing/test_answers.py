@@ -6,7 +6,7 @@ from mutoscope.domain.generation import FailureKind
 from mutoscope.outgoing import Answer, Answered, NotAllowed, NotEmbedded, OutgoingError, Trouble, quoted
 from mutoscope.providers.answers import MESSAGES, Asked, in_words, kind_of, refusal
 from mutoscope.providers.port import ProviderError
-from mutoscope.worker.moves import REFUSALS, SURELY_NOT_TAKEN
+from mutoscope.worker.moves import PASSING, REFUSALS, SURELY_NOT_TAKEN
 
 K = FailureKind
 UNSENT = [
@@ -38,10 +38,26 @@ def test_to_a_submit_an_error_of_the_client_is_an_answer_and_one_of_the_server_i
     kind = kind_of(said(status), "submit")
     if status >= 500 or status == 408:
         assert kind is K.AMBIGUOUS
-    elif status in {425, 429} or status < 400:
+    elif status in {425, 429, 301, 307, 308}:
         assert kind in SURELY_NOT_TAKEN
+    elif status < 400:
+        # "See other", say, is how some tell where to look for what they took.
+        assert kind is K.AMBIGUOUS
     else:
         assert kind in REFUSALS
+
+
+@pytest.mark.parametrize("status", range(300, 600))
+def test_no_status_alone_ends_a_job_that_was_only_asked_for(status: int) -> None:
+    assert kind_of(said(status), "question") in PASSING
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, K.INVALID), (413, K.INVALID), (404, K.UNAVAILABLE), (503, K.UNAVAILABLE), (303, K.UNAVAILABLE)],
+)
+def test_a_file_that_goes_before_an_order_is_refused_or_comes_again(status: int, kind: FailureKind) -> None:
+    assert kind_of(said(status), "upload") is kind
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """How a job behaves. Counts of times are per reference, and per output for bodies; -1 is always."""
 
     submit: str = "take"
-    """take, at_once, refuse, moderate, unauthorized, credit, retired, rate_limit, busy, drop_before, drop_after, strange"""
+    """take, at_once, refuse, moderate, unauthorized, credit, retired, rate_limit, busy, drop_before, drop_after, strange,
+    see_other (takes it, and says where to look)"""
     submit_times: int = -1
     retry_after_s: float | None = None
     submit_delay_s: float = 0.0
@@ -26,7 +27,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """right, large, cut, wrong_length, wrong_type, silent, error, expired, other_kind"""
     body_times: int = 1
     poll: str = "right"
-    """right, busy, rate_limit, unauthorized, lost (it knows nothing of the job any more), word (a status that nobody knows)"""
+    """right, busy, rate_limit, unauthorized, lost (it knows nothing of the job any more), word (a status that nobody knows),
+    page_400, page_404, page_422 (a page of something on the way to it)"""
     poll_times: int = 1
     progress: tuple[float, ...] = ()
     """What is said at each poll in turn, instead of the time that has passed."""

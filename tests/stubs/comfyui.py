@@ -121,7 +121,7 @@ class ComfyUI(Vendor):
         try:
             self.jobs[id], _ = await self.begin(reference, kind, results)
         except Answer as answer:
-            if answer.status in (0, 200) and (taken := self.book.find(reference)):
+            if answer.status in (0, 200, 303) and (taken := self.book.find(reference)):
                 self.jobs[id], self.graphs[id] = taken, graph
             raise
         self.graphs[id] = graph

@@ -16,6 +16,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,7 @@ from multipart import MultipartParser, parse_options_header
 
 from stubs.book import Answer, Book, Script
 from stubs.samples import samples
+from stubs.serving import Takeover
 
 Stage = Literal["running", "finished", "failed", "canceled"]
 KEPT_REQUESTS = 200
@@ -90,13 +92,15 @@ class Vendor:
             how = "take"
         if how == "drop_before":
             raise Answer(0, None)
-        if how not in ("take", "at_once", "drop_after", "strange"):
+        if how not in ("take", "at_once", "drop_after", "strange", "see_other"):
             self.say_no(how, script)
         id = self.book.take({"reference": prompt, "kind": kind, "results": results}, None, script)
         if how == "drop_after":
             raise Answer(0, None)
         if how == "strange":
             raise Answer(200, b"<html>what?</html>", Content_Type="text/html")
+        if how == "see_other":
+            raise Answer(303, b"", Location="/")
         return id, script
 
     def say_no(self, how: str, script: Script) -> None:
@@ -109,6 +113,8 @@ class Vendor:
         kind, results, script, since, canceled = self.book.job(id)
         if script.poll in ("busy", "rate_limit", "unauthorized") and self.book.still(f"poll {id}", script.poll_times):
             self.say_no(script.poll, script)
+        if script.poll.startswith("page_") and self.book.still(f"poll {id}", script.poll_times):
+            raise Takeover(partial(_page, script.poll.removeprefix("page_")))
         return kind, results, script, self.stage(script, since, canceled)
 
     @staticmethod
@@ -165,6 +171,14 @@ def padded(content: bytes) -> bytes:
     end = content.rindex(b"IEND") - 4
     chunk = struct.pack(">I", LARGE_BYTES) + named + struct.pack(">I", zlib.crc32(named))
     return content[:end] + chunk + content[end:]
+
+
+async def _page(status: str, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What stands between us and a vendor says no; it speaks HTML, and knows nothing of jobs."""
+    body = b"<html><h1>Sorry</h1></html>"
+    head = f"HTTP/1.1 {status} Sorry\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
 
 
 def form(headers: dict[str, str], body: bytes) -> dict[str, bytes]:

@@ -12,11 +12,12 @@ K = FailureKind
 Table = Mapping[int, FailureKind]
 SAID_CHARS = 500
 
-Asked = Literal["question", "submit", "result"]
-"""What was asked: how a job stands (or anything else that may be asked again), a new job, the bytes of a result."""
+Asked = Literal["question", "upload", "submit", "result"]
+"""What was asked: how a job stands (or anything else that may be asked again), to take a file that goes before an order,
+a new job, the bytes of a result.
+"""
 
 STATUSES: Mapping[int, FailureKind] = {
-    400: K.INVALID,
     401: K.UNAUTHORIZED,
     402: K.OUT_OF_CREDIT,
     403: K.UNAUTHORIZED,
@@ -24,23 +25,27 @@ STATUSES: Mapping[int, FailureKind] = {
     408: K.UNAVAILABLE,
     409: K.UNAVAILABLE,
     410: K.UNAVAILABLE,
-    413: K.INVALID,
-    415: K.INVALID,
-    422: K.INVALID,
     425: K.UNAVAILABLE,
     429: K.RATE_LIMITED,
 }
-"""What a status means. Others of 400 to 499 are ``invalid``, all else ``unavailable``.
+"""What a status means. To what is sent (``SENDING``) others of 400 to 499 are ``invalid``, all else is ``unavailable``.
 
-What 404 and 410 mean only an adapter can know; here they end no job, since the base address may just be wrong today.
+That a question is refused (400, 404, 422 ...) ends no job here: something on the way to the provider may say so, or the
+base address be wrong today. Only an adapter can know better.
 """
+SENDING = frozenset({"upload", "submit"})
+ELSEWHERE = frozenset({301, 307, 308})
+"""Sent on as it is, so it was not taken. Other redirects may be how a server says that it did."""
 OF: Mapping[Asked, Mapping[int, FailureKind]] = {
     "question": {},
+    "upload": {},
     # Some gateways say 408 when what is behind them takes too long: it may be at work.
     "submit": {404: K.INVALID, 408: K.AMBIGUOUS, 409: K.INVALID, 410: K.INVALID},
     "result": {404: K.EXPIRED, 410: K.EXPIRED},
 }
-"""Where it means something else, by what was asked. A submit that is answered with 500 or more may have been taken."""
+"""Where it means something else, by what was asked. A submit that is answered neither with success nor with an error of
+ours (400 to 499) may have been taken.
+"""
 SIGNED: Mapping[int, FailureKind] = {400: K.EXPIRED, 401: K.EXPIRED, 403: K.EXPIRED}
 """How stores say that a signed address is over: the key was not sent there, so it is not the key that they refuse."""
 FORBIDDEN = frozenset({Trouble.NOT_ALLOWED, Trouble.REDIRECTED})
@@ -67,9 +72,9 @@ def kind_of(answer: Answer, asked: Asked = "question", table: Table | None = Non
     for known in (table or {}, OF[asked], SIGNED if asked == "result" and not answer.keyed else {}):
         if status in known:
             return known[status]
-    if asked == "submit" and (status >= 500 or status < 300):
+    if asked == "submit" and not 400 <= status < 500 and status not in ELSEWHERE:
         return K.AMBIGUOUS
-    return STATUSES.get(status, K.INVALID if 400 <= status < 500 else K.UNAVAILABLE)
+    return STATUSES.get(status, K.INVALID if asked in SENDING and 400 <= status < 500 else K.UNAVAILABLE)
 
 
 def kind_of_trouble(error: OutgoingError, asked: Asked = "question") -> FailureKind:

@@ -91,7 +91,7 @@ async def test_a_provider_that_stumbles_over_an_order_is_never_paid_twice(vendor
     assert vendor.counts(job)["paid"] == (ended.state is State.SUCCEEDED)
 
 
-@pytest.mark.parametrize("how", ["drop_before", "drop_after", "strange"])
+@pytest.mark.parametrize("how", ["drop_before", "drop_after", "strange", "see_other"])
 async def test_a_lost_answer_is_never_a_second_paid_job(vendor: VendorBench, how: str) -> None:
     job = await vendor.order(submit=how, submit_times=1)
     ended = await vendor.ended(job, State.SUCCEEDED, State.OUTCOME_UNKNOWN)
@@ -153,7 +153,7 @@ async def test_a_result_that_is_gone_for_good_gives_the_tokens_back_and_says_so(
 
 
 @POLLED
-@pytest.mark.parametrize("how", ["busy", "rate_limit", "unauthorized", "word"])
+@pytest.mark.parametrize("how", ["busy", "rate_limit", "unauthorized", "word", "page_400", "page_404", "page_422"])
 async def test_a_question_that_is_not_answered_says_nothing_of_the_job(vendor: VendorBench, how: str) -> None:
     job = await vendor.order(poll=how, poll_times=2, finish_after_s=0.1)
     await vendor.ended(job, State.SUCCEEDED)

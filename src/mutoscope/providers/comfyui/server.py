@@ -59,8 +59,8 @@ class Server(HttpProvider):
                 Field("overwrite", "true"),
             )
         )
-        with in_words(self.title):
-            answer = await self.ask("POST", "/upload/image", body=form, repeatable=True)
+        with in_words(self.title, "upload"):
+            answer = await self.ask("POST", "/upload/image", body=form, asked="upload", repeatable=True)
             return answer.json(wire.Uploaded).path
 
     async def stop(self, id: str) -> bool:

@@ -120,12 +120,11 @@ class FalProvider(HttpProvider):
 
     async def check(self) -> str:
         """Ask for a request that nobody made. Raises ProviderError."""
-        try:
-            await self.ask("GET", TRIED)
-        except ProviderError as e:
-            # That there is no such request is the answer to those whose key is right.
-            if e.kind not in {FailureKind.EXPIRED, FailureKind.INVALID}:
-                raise
+        with in_words(self.title):
+            answer = await self.outgoing.ask("GET", TRIED)
+        # That there is no such request is the answer to those whose key is right.
+        if not answer.ok and not errors.is_no_such_request(answer):
+            raise self.refusal(answer, "question")
         return "the key was not refused"
 
     def kind_of(self, answer: Answer, asked: Asked) -> FailureKind | None:

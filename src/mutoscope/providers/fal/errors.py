@@ -111,6 +111,11 @@ def kind_of(answer: Answer, asked: Asked) -> FailureKind | None:
     return None
 
 
+def is_no_such_request(answer: Answer) -> bool:
+    """Whether fal itself says that it has no such request, or that this is no request's name."""
+    return answer.status in {400, 404, 410, 422} and problem_of(answer) != NOTHING
+
+
 def said_by(error_type: str | None, error: Any) -> Problem:
     """What stands beside the status of a request; `NOTHING` when it was made."""
     return Problem((error_type,) if error_type else (), words=str(error) if error else "")

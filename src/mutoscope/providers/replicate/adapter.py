@@ -33,8 +33,6 @@ SIGNING = Limits(first_byte_s=10, whole_s=15)
 """Whoever calls does not wait longer than some seconds."""
 PAGES = 3
 """Of the newest predictions, in which a lost one is looked for: 300, as many as may be asked for in half a minute."""
-OF_THE_JOB = frozenset({FailureKind.INVALID, FailureKind.EXPIRED})
-"""Refusals of a cancel that are about the job: how that stands says the rest."""
 FAILED = "{title} could not make this. Your tokens are back; try it again, or with other settings."
 
 
@@ -96,7 +94,7 @@ class ReplicateProvider(HttpProvider):
         except ProviderError as e:
             refused = e
         found = await self.poll(job)
-        if refused is not None and refused.kind not in OF_THE_JOB and isinstance(found, Pending):
+        if refused is not None and refused.kind is not FailureKind.EXPIRED and isinstance(found, Pending):
             raise refused
         return found
 
@@ -171,14 +169,11 @@ class ReplicateProvider(HttpProvider):
 
     async def _upload(self, source: SourceFile) -> tuple[str, str]:
         """The file's id, and its address for a model. Nothing is ordered yet: whatever fails, the order was not taken."""
-        try:
-            with in_words(self.title):
-                answer = await self.ask("POST", wire.FILES, body=wire.file_form(source), repeatable=True)
-                uploaded = answer.json(wire.Uploaded)
-        except ProviderError as e:
-            if e.kind is FailureKind.EXPIRED:
-                raise self.error(FailureKind.UNAVAILABLE, e.detail) from None
-            raise
+        form = wire.file_form(source)
+        with in_words(self.title, "upload"):
+            uploaded = (await self.ask("POST", wire.FILES, body=form, asked="upload", repeatable=True)).json(
+                wire.Uploaded
+            )
         return uploaded.id, uploaded.urls.get
 
     async def _ask_secret(self) -> str:

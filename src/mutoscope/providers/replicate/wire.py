@@ -20,6 +20,7 @@ PREDICTIONS, FILES, SECRET, ACCOUNT = "/v1/predictions", "/v1/files", "/v1/webho
 
 ERRORS: Mapping[Asked, Mapping[int, FailureKind]] = {
     "question": {404: FailureKind.EXPIRED},
+    "upload": {},
     "submit": {404: FailureKind.RETIRED, 410: FailureKind.RETIRED},
     "result": {},
 }

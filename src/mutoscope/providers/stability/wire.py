@@ -18,6 +18,7 @@ FILM_PARAMETERS = ("cfg_scale", "motion_bucket_id")
 
 ERRORS: Mapping[Asked, Mapping[int, FailureKind]] = {
     "question": {404: FailureKind.EXPIRED},
+    "upload": {},
     # A failed request is not charged for, and an error of its own says that it failed.
     "submit": {
         404: FailureKind.RETIRED,
@@ -27,6 +28,7 @@ ERRORS: Mapping[Asked, Mapping[int, FailureKind]] = {
     },
     "result": {},
 }
+"""Only where Stability AI itself speaks: what a gateway says tells nothing of a model, a job or an order."""
 MODERATION = "content_moderation"
 
 
@@ -124,6 +126,7 @@ def problem_of(answer: Answer) -> Problem:
 
 def kind_of(answer: Answer, asked: Asked) -> FailureKind | None:
     """What an error means."""
-    if answer.status == 403 and problem_of(answer).name == MODERATION:
+    name = problem_of(answer).name
+    if answer.status == 403 and name == MODERATION:
         return FailureKind.MODERATED
-    return ERRORS[asked].get(answer.status)
+    return ERRORS[asked].get(answer.status) if name else None
