@@ -12,10 +12,12 @@ import pytest
 import structlog
 from rich.console import Console
 
+from mutoscope.domain.generation import ProviderJob
 from mutoscope.outgoing import Again, Destination, Json, Limits, Outgoing, OutgoingError
 from mutoscope.providers.answers import in_words
+from mutoscope.providers.openai_videos.adapter import VideoServer
 from mutoscope.providers.port import ProviderError
-from outgoing.far import PUBLIC, Asked, Authority, Handler, TestTime, World, always, answer, serving
+from outgoing.far import PUBLIC, Asked, Authority, Handler, TestTime, World, always, answer, in_turn, serving
 
 KEY = "planted-7f3a9c"
 TIGHT = Limits(connect_s=0.5, first_byte_s=0.3, silence_s=0.3, whole_s=1, body_bytes=1_000)
@@ -102,6 +104,22 @@ async def test_whatever_the_other_side_does_the_key_is_not_told(
     for text in (*shown, rich.file.getvalue(), logged.getvalue()):
         assert KEY not in text
     assert len(shown) > 6
+
+
+async def test_a_key_that_a_provider_quotes_is_blacked_out() -> None:
+    words = f"Incorrect API key provided: {KEY}."
+    refused = answer(401, json.dumps({"error": {"message": words, "code": "invalid_api_key"}}).encode())
+    failed = answer(200, json.dumps({"id": "film", "status": "failed", "error": {"message": words}}).encode())
+    async with serving(in_turn(refused, failed)) as server:
+        provider = VideoServer("far", f"http://127.0.0.1:{server.port}", KEY, slots=1)
+        job = ProviderJob(id="film", reference="gen")
+        for _ in ("refused", "failed"):
+            with pytest.raises(ProviderError) as caught:
+                await provider.poll(job)
+            assert "Incorrect API key provided: ***." in caught.value.detail
+            assert KEY not in everything_about(caught.value)
+        await provider.close()
+        assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {KEY}"}
 
 
 async def test_names_and_certificates_that_fail_do_not_tell_it(authority: Authority, logged: io.StringIO) -> None:

@@ -1,7 +1,7 @@
 """An answer that has begun: status and headers are here, the body comes as it is read, within its bounds."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 import httpcore2
@@ -12,6 +12,7 @@ from mutoscope.outgoing.inflate import CannotDecode, decoder
 from mutoscope.outgoing.patience import Limits
 from mutoscope.outgoing.trouble import Answer, Answered, OutgoingError, Trouble
 
+BLACK = b"***"
 REFUSAL_BYTES = 64 * 1024
 """How much is read of the words that come with an error."""
 
@@ -23,12 +24,20 @@ class Arrival:
     keyed = False
     """Whether the key was sent to where this comes from."""
 
-    def __init__(self, response: httpcore2.Response, course: Course, deadline_s: float, limits: Limits) -> None:
+    def __init__(
+        self,
+        response: httpcore2.Response,
+        course: Course,
+        deadline_s: float,
+        limits: Limits,
+        secrets: Sequence[bytes] = (),
+    ) -> None:
+        """``secrets`` are what is blacked out where the whole of an answer is read: its words end in logs and records."""
         self.status = response.status
         self.headers: Mapping[str, str] = _headers(response)
         self.where = course.where
         self._response, self._course = response, course
-        self._deadline_s, self._limits = deadline_s, limits
+        self._deadline_s, self._limits, self._secrets = deadline_s, limits, secrets
 
     def __repr__(self) -> str:
         return f"Arrival({self.status} from {self.where})"
@@ -98,6 +107,8 @@ class Arrival:
             yield chunk
 
     def _answer(self, body: bytes) -> Answer:
+        for secret in self._secrets:
+            body = body.replace(secret, BLACK)
         return Answer(
             status=self.status,
             headers=dict(self.headers),

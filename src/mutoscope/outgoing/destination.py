@@ -16,6 +16,9 @@ NAME = re.compile(rf"(?:{LABEL}\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{1,59}})")
 PORTS = {"https": 443, "http": 80}
 ADDRESS_CHARS = 8_192
 HEADER = re.compile(r"[\t\x20-\x7e]*")
+SECRET_NAME = re.compile("auth|key|token|secret", re.IGNORECASE)
+SECRET_CHARS = 6
+"""What is shorter is no secret: servers of one's own want something like "EMPTY"."""
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 Origin = tuple[str, str, int]
@@ -57,6 +60,12 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     def origin(self) -> Origin:
         """Where ``headers`` go."""
         return origin_of(_parsed(self.base_url))
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The keys in ``headers``, as an answer may echo them: without the word before them."""
+        keys = (value.rpartition(" ")[2] for name, value in self.headers.items() if SECRET_NAME.search(name))
+        return tuple(key.encode() for key in keys if len(key) >= SECRET_CHARS)
 
     def is_on_purpose(self, origin: Origin) -> bool:
         """Whether the operator named this very host and port, so that it may be in a network of his own."""

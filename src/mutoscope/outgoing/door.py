@@ -33,7 +33,7 @@ class Door:
         self, destination: Destination, time: Time, resolve: Resolve, dial: Dial, tls: ssl.SSLContext | None
     ) -> None:
         on_purpose = destination.origin[1:] if destination.is_on_purpose(destination.origin) else None
-        backend, self._time = Pinned(on_purpose, resolve, dial), time
+        backend, self._time, self._secrets = Pinned(on_purpose, resolve, dial), time, destination.secrets
         # Neither pool reads the environment: a proxy that is set there would resolve names for us.
         tls = tls or httpx2.create_ssl_context()
         self._kept = httpcore2.AsyncConnectionPool(
@@ -99,7 +99,7 @@ class Door:
             raise course.error(e) from None
         except httpcore2.UnsupportedProtocol:
             raise OutgoingError(Trouble.NOT_ALLOWED, course.where, sent=False) from None
-        arrival = Arrival(response, course, deadline_s, limits)
+        arrival = Arrival(response, course, deadline_s, limits, self._secrets)
         arrival.retry_after_ms = retry_after_ms(arrival.headers, self._time.now())
         return arrival
 
