@@ -3,8 +3,9 @@
 import pytest
 
 from mutoscope.domain.generation import FailureKind, State
-from mutoscope.domain.ids import DAY
+from mutoscope.domain.ids import DAY, MINUTE
 from mutoscope.domain.ledger import Balance
+from mutoscope.worker import moves
 from worker.bench import GRANTED, Bench, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -112,3 +113,15 @@ async def test_a_stub_that_is_killed_and_comes_back_is_asked_for_the_same_job(be
         assert await bench.counts(job) == {"asked": 1, "paid": 1}
     finally:
         mortal.kill()
+
+
+async def test_a_provider_that_wants_to_be_asked_next_week_is_asked_within_bounds(bench: Bench) -> None:
+    bench.turn(retry_cap_ms=MINUTE)
+    job = await bench.order()
+    worker, provider = bench.worker(), bench.provider
+    provider.minimum_poll_ms = 1_000
+    for asked_ms, least_ms in ((7 * DAY, MINUTE), (0, 1_000), (None, 1_000)):
+        pauses = [moves.next_poll_ms(worker, provider, job, asked_ms) for _ in range(200)]
+        assert least_ms <= min(pauses) <= max(pauses) <= least_ms * 1.2
+        # Those that began together do not stay together.
+        assert len(set(pauses)) > 5

@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class Line(Generic[T]):
-    """One stage's line. ``work`` raises nothing; ``next_due`` says when there may be something to claim."""
+    """One stage's line. ``work`` raises nothing; ``next_due`` says when there may be something to claim.
+
+    ``together``: how many claims may be under way at once, so that one commit holds them, where much is due.
+    """
 
     def __init__(
         self,
@@ -24,10 +27,11 @@ class Line(Generic[T]):
         claim: Callable[[], Awaitable[T | None]],
         work: Callable[[T], Coroutine[Any, Any, None]],
         next_due: Callable[[], Awaitable[Millis | None]],
+        together: int = 1,
     ) -> None:
         self.name = name
         self._at_once, self._clock, self._tick_ms = at_once, clock, tick_ms
-        self._claim, self._work, self._next_due = claim, work, next_due
+        self._claim, self._work, self._next_due, self._together = claim, work, next_due, together
         self._running: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -78,13 +82,25 @@ class Line(Generic[T]):
 
     async def _fill(self) -> Millis:
         """Start what can be started; how long to rest then."""
-        while len(self._running) < self._at_once and not self._stopping:
-            asked_at = self._clock.now()
-            claimed = await self._claim()
-            if claimed is None:
+        claims = 1
+        while (room := self._at_once - len(self._running)) > 0 and not self._stopping:
+            asked_at, claims = self._clock.now(), min(claims, room)
+            if not await self._claimed(claims):
                 return await self._rest_ms(asked_at)
-            self._start(claimed)
+            # Most looks find one job or none, so only where each was had more are looked for.
+            claims = min(claims * 2, self._together)
         return self._tick_ms
+
+    async def _claimed(self, claims: int) -> bool:
+        """Claim and start so many; whether each was to be had."""
+        found = await asyncio.gather(*(self._claim() for _ in range(claims)), return_exceptions=True)
+        for claimed in found:
+            if claimed is not None and not isinstance(claimed, BaseException):
+                self._start(claimed)
+        for failure in found:
+            if isinstance(failure, BaseException):
+                raise failure
+        return None not in found
 
     async def _rest_ms(self, asked_at: Millis) -> Millis:
         due_at = await self._next_due()

@@ -34,18 +34,19 @@ __all__ = ["Loop", "Numbers", "Worker"]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """``limit_s`` bounds one run, also where a provider or a disk never answers."""
+    """``limit_s`` bounds one run, also where a provider or a disk never answers. ``together``: see `Line`."""
 
     state: State
     run: Callable[[Worker, Generation], Awaitable[Generation]]
     at_once: int
     limit_s: float
+    together: int = 1
 
 
 STAGES = (
     Stage(state=State.QUEUED, run=submit, at_once=8, limit_s=900),
     Stage(state=State.SUBMITTING, run=recover, at_once=4, limit_s=900),
-    Stage(state=State.RENDERING, run=poll, at_once=32, limit_s=120),
+    Stage(state=State.RENDERING, run=poll, at_once=32, limit_s=120, together=8),
     Stage(state=State.CANCELING, run=cancel, at_once=8, limit_s=120),
     Stage(state=State.OUTCOME_UNKNOWN, run=unknown, at_once=4, limit_s=120),
     Stage(state=State.FETCHING, run=fetch, at_once=8, limit_s=3600),
@@ -94,7 +95,7 @@ class Loop:
 
         return Line(
             stage.state, numbers.at_once.get(stage.state, stage.at_once), worker.clock, numbers.tick_ms,
-            claim, partial(self._run, stage), partial(generations.next_due, states),
+            claim, partial(self._run, stage), partial(generations.next_due, states), stage.together,
         )  # fmt: skip
 
     async def _run(self, stage: Stage, job: Generation) -> None:

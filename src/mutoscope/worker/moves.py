@@ -1,6 +1,7 @@
 """The moves that several stages make: try again, hand on, end. Money moves in the store, in the same commit."""
 
 import asyncio
+import random
 import traceback
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from mutoscope.domain.generation import Failure, FailureKind, Generation, State, backoff_ms
+from mutoscope.domain.generation import Failure, FailureKind, Generation, State, backoff_ms, poll_after_ms
 from mutoscope.domain.ids import Millis
-from mutoscope.providers.port import Finished, ProviderError
+from mutoscope.providers.port import Finished, Provider, ProviderError
 from mutoscope.store.port import NOTHING, Patch, StoreUnavailable
 from mutoscope.worker.context import Worker
 
@@ -28,6 +29,9 @@ REFUSALS = frozenset(
 )
 PASSING = SURELY_NOT_TAKEN | {FailureKind.UNAUTHORIZED, FailureKind.OUT_OF_CREDIT, FailureKind.AMBIGUOUS}
 """Answers to a question about a job that say nothing of the job itself: a key that is refused today, say."""
+
+SPREAD = 0.2
+"""How much longer than it has to be a pause between two polls may be."""
 
 TIMED_OUT = {
     State.QUEUED: "The provider had no room for this job in time.",
@@ -53,6 +57,17 @@ def pause_ms(worker: Worker, job: Generation, error: ProviderError | None = None
     """The pause after a failure: doubling with each try, and not shorter than the provider asked for."""
     pause = backoff_ms(job.attempts, worker.numbers.retry_base_ms, worker.numbers.retry_cap_ms)
     return max(pause, (error.retry_after_ms if error else None) or 0)
+
+
+def next_poll_ms(worker: Worker, provider: Provider, job: Generation, asked_ms: Millis | None = None) -> Millis:
+    """The pause before the provider is asked how it stands; ``asked_ms`` is what it wants, which is honoured within bounds.
+
+    Up to a fifth longer, by chance: jobs that began together are not asked for together for ever.
+    """
+    pause = poll_after_ms(job.pinned.typical_ms, provider.minimum_poll_ms)
+    if asked_ms is not None:
+        pause = max(min(asked_ms, worker.numbers.retry_cap_ms), provider.minimum_poll_ms)
+    return pause + int(pause * SPREAD * random.random())  # noqa: S311  # spreads questions, hides nothing
 
 
 async def again(worker: Worker, job: Generation, pause: Millis, patch: Patch = NOTHING) -> Generation:

@@ -1,6 +1,6 @@
 """Rendering: ask how it stands. Between two questions a job is a row, not a task."""
 
-from mutoscope.domain.generation import Generation, State, poll_after_ms
+from mutoscope.domain.generation import Generation, State
 from mutoscope.providers.port import Canceled, Finished, Pending, Provider, ProviderError
 from mutoscope.store.port import NOTHING, Patch
 from mutoscope.worker import moves
@@ -33,9 +33,7 @@ async def poll(worker: Worker, job: Generation) -> Generation:
 
 
 async def _pending(worker: Worker, provider: Provider, job: Generation, answer: Pending) -> Generation:
-    pause = poll_after_ms(job.pinned.typical_ms, provider.minimum_poll_ms)
-    if answer.poll_after_ms is not None:
-        pause = max(answer.poll_after_ms, provider.minimum_poll_ms)
+    pause = moves.next_poll_ms(worker, provider, job, answer.poll_after_ms)
     patch = NOTHING
     if answer.progress is not None and answer.progress > (job.progress or 0.0):
         patch = Patch(progress=min(answer.progress, 1.0))

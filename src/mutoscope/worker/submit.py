@@ -6,7 +6,7 @@ the queue by itself.
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
 from mutoscope.darkroom.port import DarkroomBroken, Unreadable
-from mutoscope.domain.generation import Failure, FailureKind, Generation, State, poll_after_ms
+from mutoscope.domain.generation import Failure, FailureKind, Generation, State
 from mutoscope.domain.ids import Millis
 from mutoscope.providers.port import Accepted, Finished, Order, Provider, ProviderError
 from mutoscope.spool import SpoolFull, TooMuch
@@ -76,8 +76,7 @@ async def taken(
     if isinstance(answer, Finished):
         return await moves.finished(worker, job, answer, Patch(submitted_at=asked_at))
     now = worker.clock.now()
-    pause = poll_after_ms(job.pinned.typical_ms, provider.minimum_poll_ms)
-    patch = Patch(job=answer.job, submitted_at=now, due_at=now + pause)
+    patch = Patch(job=answer.job, submitted_at=now, due_at=now + moves.next_poll_ms(worker, provider, job))
     return await moves.advance(worker, job, State.RENDERING, patch)
 
 
