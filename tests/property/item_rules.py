@@ -128,9 +128,11 @@ class ItemRules(Pair):
         if item is None or end == "nothing":
             return
         id, fence = item.id, item.fence - (end == "stale")
+        self.ask(lambda store: store.media.renew_previews(id, fence, due_at + 10 * SECOND))
         if end == "later":
             self.ask(lambda store: store.media.postpone_previews(id, fence, due_at))
         else:
             files = {Variant.PREVIEW: FILM} if end != "failed" else {}
             self.ask(lambda store: store.media.finish_previews(id, fence, now, files, end == "failed"))
         self.ask(lambda store: store.media.postpone_previews(id, fence, due_at))  # refused, unless it is "later"
+        self.ask(lambda store: store.media.renew_previews(id, fence, due_at))  # refused

@@ -230,6 +230,10 @@ class MediaStore(Protocol):
         """Take one item whose previews are PENDING, due and not under a lease."""
         ...
 
+    async def renew_previews(self, id: str, fence: int, lease_until: Millis) -> None:
+        """Prolong a lease that is held. Raises StaleFence, also when it was given up."""
+        ...
+
     async def finish_previews(
         self, id: str, fence: int, now: Millis, files: Mapping[Variant, StoredFile], failed: bool = False
     ) -> Media:

@@ -39,8 +39,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     """How many jobs one person may have at providers at once."""
     at_once: Mapping[str, int] = {}
     """How many jobs of a stage run at once, by the stage's name, where it differs from the table in loop.py."""
-    preview_lease_ms: Millis = 10 * MINUTE
-    """How long previews may take: their lease is not renewed."""
+    preview_ms: Millis = 10 * MINUTE
+    """How long the previews of one item may take."""
     preview_attempts: int = 5
     """How often a darkroom that breaks over the same item is tried."""
     sweep_ms: Millis = HOUR

@@ -142,7 +142,7 @@ class Loop:
 
         async def claim() -> Media | None:
             now = worker.clock.now()
-            return await worker.store.media.claim_previews(worker.name, now, now + numbers.preview_lease_ms)
+            return await worker.store.media.claim_previews(worker.name, now, now + numbers.lease_ms)
 
         async def next_due() -> Millis | None:
             return None
@@ -155,8 +155,8 @@ class Loop:
     async def _run_previews(self, item: Media) -> None:
         worker = self._worker
         try:
-            async with asyncio.timeout(worker.numbers.preview_lease_ms * 0.9 / 1000):
-                await previews(worker, item)
+            renew = partial(worker.store.media.renew_previews, item.id, item.fence)
+            await under_lease(_bounded_previews(worker, item), renew, worker.clock, worker.numbers.lease_ms)
         except StaleFence:
             log.info("another has it", media=item.id, stage=PREVIEWS, attempt=item.previews_attempts)
         except StoreUnavailable as e:
@@ -167,6 +167,11 @@ class Loop:
         except Exception as e:  # a stage that stumbles never ends the loop
             log.error("stumbled", media=item.id, stage=PREVIEWS, why=type(e).__name__, where=where(e))
             await _put_back(worker, item, worker.numbers.retry_cap_ms)
+
+
+async def _bounded_previews(worker: Worker, item: Media) -> None:
+    async with asyncio.timeout(worker.numbers.preview_ms / 1000):
+        await previews(worker, item)
 
 
 async def _let_go(worker: Worker, job: Generation, move: Callable[[Worker, Generation], Awaitable[object]]) -> None:

@@ -169,6 +169,26 @@ async def test_a_preview_lease_that_has_ended_is_claimable_again(store: Store, a
         await store.media.postpone_previews(first.id, first.fence, LATER)
 
 
+async def test_a_preview_lease_is_prolonged_by_its_holder_alone_and_while_it_is_held(
+    store: Store, alice: Person
+) -> None:
+    item = await pending(store, alice)
+    claimed = await store.media.claim_previews("w", NOON, LATER)
+    assert claimed is not None
+    await store.media.renew_previews(item.id, claimed.fence, LATER + MINUTE)
+    assert await store.media.claim_previews("w", LATER, LATER + MINUTE) is None
+    with pytest.raises(StaleFence):
+        await store.media.renew_previews(item.id, claimed.fence - 1, LATER + MINUTE)
+    await store.media.postpone_previews(item.id, claimed.fence, LATER)
+    with pytest.raises(StaleFence):
+        await store.media.renew_previews(item.id, claimed.fence, LATER + MINUTE)
+    again = await store.media.claim_previews("w", LATER, LATER + MINUTE)
+    assert again is not None
+    await store.media.finish_previews(item.id, again.fence, LATER, LOOP)
+    with pytest.raises(StaleFence):
+        await store.media.renew_previews(item.id, again.fence, LATER + MINUTE)
+
+
 @pytest.mark.parametrize(("failed", "then"), [(False, Previews.DONE), (True, Previews.FAILED)])
 async def test_finished_previews_join_the_files(store: Store, alice: Person, failed: bool, then: Previews) -> None:
     item = await pending(store, alice)

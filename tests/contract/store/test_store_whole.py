@@ -120,6 +120,7 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.media.change(item, 1, NOON),
         closed.media.claim_previews("w", NOON, NOON),
         closed.media.finish_previews(item.id, 1, NOON, {}),
+        closed.media.renew_previews(item.id, 1, NOON),
         closed.media.postpone_previews(item.id, 1, NOON),
         closed.media.count_view(item.id),
         closed.people.add(alice, None),

@@ -46,6 +46,9 @@ class MongoMedia:
         document = await self._engine.step(lambda c: c["media"].changed(waiting, taking, order))
         return to_media(document) if document else None
 
+    async def renew_previews(self, id: str, fence: int, lease_until: Millis) -> None:
+        await self._engine.step(lambda c: _renew_previews(c, id, fence, lease_until))
+
     async def finish_previews(
         self, id: str, fence: int, now: Millis, files: Mapping[Variant, StoredFile], failed: bool = False
     ) -> Media:
@@ -88,6 +91,12 @@ async def _finish_previews(
         version=before.version + 1, updated_at=now,
     )  # fmt: skip
     return await _replace(c, before, after, now)
+
+
+async def _renew_previews(c: Connection, id: str, fence: int, lease_until: Millis) -> None:
+    held = {"_id": id, "fence": fence, "previews": Previews.PENDING, "previews_lease_until": {"$gt": 0}}
+    if not await c["media"].update(held, {"$set": {"previews_lease_until": lease_until}}):
+        raise _stale(id, fence)
 
 
 async def _postpone_previews(c: Connection, id: str, fence: int, due_at: Millis) -> None:

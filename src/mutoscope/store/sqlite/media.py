@@ -41,6 +41,9 @@ class SqliteMedia:
     async def claim_previews(self, worker: str, now: Millis, lease_until: Millis) -> Media | None:
         return await self._engine.write(lambda c: _claim_previews(c, now, lease_until))
 
+    async def renew_previews(self, id: str, fence: int, lease_until: Millis) -> None:
+        await self._engine.write(lambda c: _renew_previews(c, id, fence, lease_until))
+
     async def finish_previews(
         self, id: str, fence: int, now: Millis, files: Mapping[Variant, StoredFile], failed: bool = False
     ) -> Media:
@@ -88,10 +91,24 @@ def _claim_previews(c: sqlite3.Connection, now: Millis, lease_until: Millis) -> 
     return items.from_row(row) if row else None
 
 
+def _renew_previews(c: sqlite3.Connection, id: str, fence: int, lease_until: Millis) -> None:
+    renewed = c.execute(
+        "UPDATE media SET previews_lease_until = ?"
+        " WHERE id = ? AND fence = ? AND previews = 'pending' AND previews_lease_until > 0",
+        (lease_until, id, fence),
+    )
+    if renewed.rowcount != 1:
+        raise _stale(id, fence)
+
+
+def _stale(id: str, fence: int) -> StaleFence:
+    return StaleFence(f"the previews of {id} are no longer at fence {fence}")
+
+
 def _pending(c: sqlite3.Connection, id: str, fence: int) -> Media:
     item = items.get(c, id)
     if item is None or item.fence != fence or item.previews is not Previews.PENDING:
-        raise StaleFence(f"the previews of {id} are no longer at fence {fence}")
+        raise _stale(id, fence)
     return item
 
 
