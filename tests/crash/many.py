@@ -85,12 +85,15 @@ class Process:
 class ManyStudio(KilledStudio):
     """Two web processes and two workers."""
 
+    lease_ms = 3_000
+    """Short, since a killed worker's jobs wait for its end."""
+
     def __init__(self, folder: Path, stub: RunningStub, mongo: ReplicaSet, s3: S3Server, place: S3Place) -> None:
         super().__init__(folder / "data", stub)
         self.mongo, self.s3, self.place = mongo, s3, place
         environment = os.environ | {
             "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0", "MUTOSCOPE_PER_PERSON_JOBS": "16",
-            "MUTOSCOPE_DELIVERY": "studio",
+            "MUTOSCOPE_DELIVERY": "studio", "CRASH_LEASE_MS": str(self.lease_ms),
             "MONGODB_URI": mongo.uri("studio"), "JWT_SECRET": random.Random(7).randbytes(32).hex(),
             "AWS_S3_BUCKET": place.bucket, "AWS_ENDPOINT_URL": place.endpoint or "",
             "AWS_ACCESS_KEY_ID": place.access_key_id or "", "AWS_SECRET_ACCESS_KEY": place.secret_access_key or "",

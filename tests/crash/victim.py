@@ -1,7 +1,8 @@
 """A process of a studio, with the counting stub as its provider, and a place to be killed at.
 
 CRASH_ROLE is ``whole`` (as `mutoscope serve` runs it), ``web`` (with --no-worker) or ``worker``. CRASH_AT is
-``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL.
+``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL. CRASH_LEASE_MS is
+how long a claim holds without a sign of life.
 """
 
 import asyncio
@@ -80,7 +81,7 @@ IDEMPOTENT = {"can_be_asked": False, "idempotent_by_reference": True}
 
 async def main(data: Path, stub: str, kind: str, sweep_now: bool) -> None:
     numbers = Numbers(
-        gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=2_000 if SHARED else 6_000,
+        gone_after_ms=200, retry_base_ms=50, retry_cap_ms=2_000, tick_ms=100, lease_ms=int(os.environ.get("CRASH_LEASE_MS", "6000")),
         **({"folder_age_ms": 0, "object_age_ms": 0, "sweep_ms": 200, "audit_ms": 200} if sweep_now else {}),
     )  # fmt: skip
     if sweep_now:

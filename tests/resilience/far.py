@@ -140,6 +140,8 @@ class FarStudio(ManyStudio):
     """The studio; the test itself goes to the database straight."""
 
     mongo: FarSet
+    lease_ms = 6_000
+    """Nobody is killed here, and each renewal has a long way."""
 
     async def open_store(self) -> Store:
         return await open_mongo(self.mongo.straight("studio"), SystemClock(), SqliteCopies())
