@@ -35,10 +35,12 @@ from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.keys import Keys
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.restoring import Restored, restore_backup
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.settings import Settings
@@ -162,6 +164,8 @@ def _studio(
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     return Studio(
         accounts=Accounts(store, ids, clock, keys.jwt, policy),
+        sessions=Sessions(store, clock),
+        keys=Keys(store, ids, clock),
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),

@@ -138,3 +138,18 @@ def test_an_unknown_outcome_is_listed_and_only_a_job_there_is_can_be_resolved(da
     nobody = mutoscope(data, "jobs", "resolve", "gen_none", "--failed", "--json")
     assert (nobody.code, nobody.error["code"]) == (1, "not_found")
     assert mutoscope(data, "jobs", "resolve", "gen_none").code == 2
+
+
+def test_a_key_is_made_printed_once_listed_and_revoked(data: Path) -> None:
+    made = mutoscope(
+        data, "keys", "create", "nightly", "--scope", "read", "--scope", "admin", "--days", "3", "--json"
+    ).json
+    assert made["secret"].startswith("mto_")
+    assert made["key"]["scopes"] == ["read", "admin"]
+    listed = mutoscope(data, "keys", "list")
+    assert f"{made['key']['id']} nightly: read, admin; ends " in listed.out
+    assert made["secret"] not in listed.out
+    assert mutoscope(data, "keys", "revoke", made["key"]["id"]).code == 0
+    assert mutoscope(data, "keys", "list").out == "No keys.\n"
+    again = mutoscope(data, "keys", "revoke", made["key"]["id"], "--json")
+    assert (again.code, again.error["code"]) == (1, "not_found")

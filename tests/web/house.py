@@ -27,9 +27,11 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.keys import Keys
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
@@ -80,6 +82,8 @@ class House:
         addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
         return Studio(
             accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
+            sessions=Sessions(store, clock),
+            keys=Keys(store, ids, clock),
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),

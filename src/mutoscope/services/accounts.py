@@ -1,4 +1,4 @@
-"""How people come in: set-up, registration, passwords, sessions, one-time links, and tokens for programs."""
+"""How people come in: set-up, registration, passwords, one-time links, and tokens for programs."""
 
 import asyncio
 import hashlib
@@ -15,12 +15,10 @@ from mutoscope.domain.errors import Conflict, Forbidden, SignInNeeded, WrongCred
 from mutoscope.domain.ids import DAY, HOUR, Clock, Ids, Millis
 from mutoscope.domain.ledger import Entry, grant
 from mutoscope.domain.people import (
-    SESSION_MS,
     OneTimeLink,
     Person,
     Purpose,
     Role,
-    Session,
     administer,
     check_name,
     check_password,
@@ -93,16 +91,15 @@ class Accounts:
             raise Conflict("This studio has no administrator yet: `mutoscope user create NAME --role admin` makes one.")
         return person
 
-    async def sign_in(self, name: str, password: str, user_agent: str = "") -> tuple[Person, str]:
-        """The person, and the secret for the session's cookie. Raises WrongCredentials."""
-        person = await self._check(name, password)
-        return person, await self._open(person, user_agent)
+    async def sign_in(self, name: str, password: str) -> Person:
+        """Who that is. Raises WrongCredentials."""
+        return await self._check(name, password)
 
     async def sign_in_secret(self, person: Person) -> str:
         """A secret for a one-time sign-in link."""
         return await self._link(Purpose.SIGN_IN, person.id, SIGN_IN_LINK_MS)
 
-    async def sign_in_by_link(self, secret: str, user_agent: str = "") -> tuple[Person, str]:
+    async def sign_in_by_link(self, secret: str) -> Person:
         """Use up a sign-in link. Raises WrongCredentials when it was used, has expired, or is none of ours."""
         link = await self._store.people.use_link(hash_secret(secret), Purpose.SIGN_IN, self._clock.now())
         person = await self._store.people.get(link.person_id) if link and link.person_id else None
@@ -110,29 +107,20 @@ class Accounts:
             raise WrongCredentials(
                 "This link was used or has expired. Ask for a new one, or sign in with your password."
             )
-        return person, await self._open(person, user_agent)
-
-    async def of_session(self, secret: str) -> Person | None:
-        """Who a cookie's secret stands for."""
-        found = await self._store.people.session(hash_secret(secret), self._clock.now())
-        return found[1] if found else None
-
-    async def sign_out(self, secret: str) -> None:
-        """End one session."""
-        await self._store.people.close_session(hash_secret(secret))
+        return person
 
     async def sign_out_everywhere(self, person: Person) -> None:
-        """End every session and every token of the person."""
+        """End every session, token and key of the person."""
         await self._change(await self._store.people.get(person.id) or person)
 
-    async def change_password(self, person: Person, old: str, new: str) -> None:
-        """Set a new password; every session and token ends. Raises Conflict when another change came between."""
+    async def change_password(self, person: Person, old: str, new: str) -> Person:
+        """Set a new password; every session, token and key ends. Raises Conflict when another change came between."""
         checked = await self._check(person.name, old)
         check_password(new, person.name)
-        await self._change(checked, password_hash=await self._hash(new))
+        return await self._change(checked, password_hash=await self._hash(new))
 
     async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
-        """Shut a person out, or let them in again; sessions and tokens end at once."""
+        """Shut a person out, or let them in again; sessions, tokens and keys end at once, and for good."""
         administer(by, "suspends people")
         person = await self.named(name)
         if person.id == by.id:
@@ -217,19 +205,6 @@ class Accounts:
                 purpose=purpose,
                 person_id=person_id,
                 expires_at=self._clock.now() + lasts_ms,
-            )
-        )
-        return secret
-
-    async def _open(self, person: Person, user_agent: str) -> str:
-        secret, now = secrets.token_urlsafe(32), self._clock.now()
-        await self._store.people.open_session(
-            Session(
-                secret_hash=hash_secret(secret),
-                person_id=person.id,
-                created_at=now,
-                expires_at=now + SESSION_MS,
-                user_agent=user_agent[:200],
             )
         )
         return secret

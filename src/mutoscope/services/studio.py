@@ -12,9 +12,11 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.keys import Keys
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
 from mutoscope.store.port import Events, Stats, Store
@@ -24,6 +26,8 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     """The services of one running studio."""
 
     accounts: Accounts
+    sessions: Sessions
+    keys: Keys
     generate: Generate
     outcomes: Outcomes
     gallery: Gallery

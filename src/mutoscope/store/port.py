@@ -16,6 +16,7 @@ from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.events import Event
 from mutoscope.domain.generation import Failure, Generation, Output, ProviderJob, State
 from mutoscope.domain.ids import Millis
+from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Balance, Entry
 from mutoscope.domain.media import Media, StoredFile, Variant
 from mutoscope.domain.people import OneTimeLink, Person, Purpose, Session
@@ -269,7 +270,7 @@ class People(Protocol):
         ...
 
     async def change(self, person: Person, expected_version: int) -> None:
-        """Replace the record, if its ``token_version`` is still the expected one; sessions end when it goes up.
+        """Replace the record, if its ``token_version`` is still the expected one; sessions and keys end when it goes up.
 
         Raises Conflict when it is not, when there is no such person, or when the name is taken.
         """
@@ -280,15 +281,23 @@ class People(Protocol):
         ...
 
     async def session(self, secret_hash: str, now: Millis) -> tuple[Session, Person] | None:
-        """The session and its person, unless it expired or the person is suspended."""
+        """The session and its person, unless it expired, is of another version, or the person is suspended."""
+        ...
+
+    async def sessions_of(self, person_id: str, now: Millis) -> Sequence[Session]:
+        """The sessions of a person that have not expired, newest first."""
+        ...
+
+    async def use_session(self, secret_hash: str, now: Millis) -> None:
+        """Note when it was used last. An unknown one is ignored."""
         ...
 
     async def close_session(self, secret_hash: str) -> None:
         """End one session; ending it twice is harmless."""
         ...
 
-    async def close_sessions(self, person_id: str) -> None:
-        """End all sessions of a person."""
+    async def close_sessions(self, person_id: str, but: str | None = None) -> None:
+        """End all sessions of a person; ``but`` the one of that ``secret_hash``."""
         ...
 
     async def add_link(self, link: OneTimeLink) -> None:
@@ -297,6 +306,30 @@ class People(Protocol):
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         """Use up a link: exactly one of many callers gets it."""
+        ...
+
+
+class KeysStore(Protocol):
+    """API keys."""
+
+    async def add(self, key: ApiKey, limit: int) -> None:
+        """Keep a key. Raises Conflict when its person has ``limit`` of them, or is not there any more."""
+        ...
+
+    async def of_secret(self, secret_hash: str, now: Millis) -> tuple[ApiKey, Person] | None:
+        """The key and its person, unless it expired, is of another version, or the person is suspended."""
+        ...
+
+    async def of_person(self, person_id: str) -> Sequence[ApiKey]:
+        """All keys of a person, also those that have expired; newest first."""
+        ...
+
+    async def use(self, id: str, now: Millis) -> None:
+        """Note when it was used last; an earlier moment than is noted, and an unknown key, are ignored."""
+        ...
+
+    async def revoke(self, person_id: str, id: str) -> bool:
+        """End a key of that person. False when they have no such key."""
         ...
 
 
@@ -367,6 +400,7 @@ class Store(Protocol):
     ledger: Ledger
     media: MediaStore
     people: People
+    keys: KeysStore
     models: ModelsStore
     events: Events
     stats: Stats

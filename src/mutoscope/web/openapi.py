@@ -16,6 +16,7 @@ from mutoscope.domain.ids import ULID
 from mutoscope.domain.media import Variant
 from mutoscope.web.api import api_router
 from mutoscope.web.pages.template import page
+from mutoscope.web.scopes import OPENED_BY
 from mutoscope.web.security import Asked, cookie_name, studio_of
 
 Json = dict[str, Any]
@@ -31,7 +32,7 @@ EITHER = frozenset({"list_media", "get_item", "count_view", "follow_events", "ge
 PROBLEMS: dict[int, str] = {
     401: "Nobody is signed in, or the token is not valid (`sign_in_needed`, `wrong_credentials`)",
     402: "Not enough tokens (`not_enough_tokens`, with `needed` and `available`); nothing was taken",
-    403: "Not allowed (`forbidden`, `cross_site`)",
+    403: "Not allowed (`forbidden`, `cross_site`; of a key `scope_needed`, with `scopes`)",
     404: "Not there, or not open to whoever asks (`not_found`)",
     409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
     413: "The body is too large (`too_large`)",
@@ -42,9 +43,20 @@ PROBLEMS: dict[int, str] = {
 }
 COSTLY = frozenset({"create_generation", "retry_generation"})
 CLASHING = frozenset(
-    {"set_up", "register", "change_item", "discard_item", "restore_item", "cancel_generation", "retry_generation"}
+    {
+        "set_up",
+        "register",
+        "create_key",
+        "change_item",
+        "discard_item",
+        "restore_item",
+        "cancel_generation",
+        "retry_generation",
+    }
 )
 ADMINISTRATION = frozenset({"grant_tokens"})
+HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
+"""Operations whose function has another name."""
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",
@@ -60,6 +72,7 @@ PROBLEM_SCHEMA: Json = {
         "needed": {"type": "integer"},
         "available": {"type": "integer"},
         "version": {"type": "integer"},
+        "scopes": {"type": "array", "items": {"type": "string"}},
     },
 }
 
@@ -104,6 +117,11 @@ def describe(base_url: str) -> Json:
     components["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(base_url)},
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key; each operation names the scopes that open it.",
+        },
     }
     components["responses"] = {
         f"Problem{status}": {"description": said, "content": _content("application/problem+json", "Problem")}
@@ -132,9 +150,11 @@ def _order_body(operation: Json) -> None:
 
 def _complete(path: str, operation: Json) -> None:
     """Who may ask, what may be refused, and the form of ids."""
-    name, responses = operation["operationId"], operation["responses"]
+    name, responses = str(operation["operationId"]), operation["responses"]
     operation["summary"] = name.replace("_", " ").capitalize()
     signed: list[Json] = [{"session": []}, {"bearer": []}]
+    scopes = sorted(OPENED_BY.get(HANDLERS.get(name, name), ()))
+    signed += [{"key": [scope]} for scope in scopes] if name not in OPEN else []
     operation["security"] = [{}] if name in OPEN else [{}, *signed] if name in EITHER else signed
     operation["tags"] = [path.split("/")[2] if path.startswith("/api/") else "files"]
     for status in _refusals(path, name, operation):
@@ -142,7 +162,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
-        kind = {"media_id": "med", "generation_id": "gen"}.get(parameter["name"])
+        kind = {"media_id": "med", "generation_id": "gen", "key_id": "key"}.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
 
@@ -152,7 +172,7 @@ def _refusals(path: str, name: str, operation: Json) -> list[int]:
     applies = {
         401: name not in OPEN or name in {"set_up", "sign_in", "sign_in_link", "issue_token"},
         402: name in COSTLY,
-        403: takes_body or name in CLASHING | ADMINISTRATION,
+        403: takes_body or name not in OPEN or name in CLASHING | ADMINISTRATION,
         404: "{" in path or name in ADMINISTRATION,
         409: name in CLASHING,
         413: takes_body,

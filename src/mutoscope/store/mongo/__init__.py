@@ -12,6 +12,7 @@ from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
+from mutoscope.store.mongo.keys import MongoKeys
 from mutoscope.store.mongo.ledger import MongoLedger
 from mutoscope.store.mongo.media import MongoMedia
 from mutoscope.store.mongo.models import MongoModels
@@ -24,6 +25,7 @@ from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.port import (
     Events,
     Generations,
+    KeysStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -45,6 +47,7 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
+        self.keys: KeysStore = MongoKeys(engine)
         self.models: ModelsStore = MongoModels(engine)
         self.events: Events = MongoEvents(engine, self._tail)
         self.stats: Stats = MongoStats(engine)

@@ -1,11 +1,13 @@
 """Accounts, sessions and one-time links."""
 
+from collections.abc import Sequence
+
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
 from mutoscope.store.mongo.documents import from_person, plain, struct_of, to_person
 from mutoscope.store.mongo.engine import Connection, Engine, Filter
 
@@ -43,8 +45,14 @@ class MongoPeople:
     async def close_session(self, secret_hash: str) -> None:
         await self._engine.step(lambda c: c["sessions"].delete({"_id": secret_hash}))
 
-    async def close_sessions(self, person_id: str) -> None:
-        await self._engine.step(lambda c: c["sessions"].delete({"person_id": person_id}))
+    async def close_sessions(self, person_id: str, but: str | None = None) -> None:
+        await self._engine.step(lambda c: c["sessions"].delete({"person_id": person_id, "_id": {"$ne": but}}))
+
+    async def sessions_of(self, person_id: str, now: Millis) -> Sequence[Session]:
+        return await self._engine.read(lambda c: _sessions_of(c, person_id, now))
+
+    async def use_session(self, secret_hash: str, now: Millis) -> None:
+        await self._engine.step(lambda c: c["sessions"].update({"_id": secret_hash}, {"$set": {"used_at": now}}))
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.step(lambda c: c["links"].insert(plain(link) | {"_id": link.secret_hash}))
@@ -87,6 +95,7 @@ async def _change(c: Connection, person: Person, expected_version: int) -> None:
     await c["people"].update({"_id": person.id}, {"$set": from_person(person)})
     if person.token_version > before.token_version:
         await c["sessions"].delete({"person_id": person.id})
+        await c["api_keys"].delete({"person_id": person.id})
     if person.name != before.name:
         await items.index_again(c, person.id, person.name)
 
@@ -108,7 +117,14 @@ async def _session(c: Connection, secret_hash: str, now: Millis) -> tuple[Sessio
         return None
     session = struct_of(document, Session)
     person = await _person(c, {"_id": session.person_id})
-    return None if person is None or person.suspended_at is not None else (session, person)
+    return (session, person) if person is not None and still_open(session, person, now) else None
+
+
+async def _sessions_of(c: Connection, person_id: str, now: Millis) -> list[Session]:
+    found = await c["sessions"].all(
+        {"person_id": person_id, "expires_at": {"$gt": now}}, [("created_at", -1), ("_id", 1)]
+    )
+    return [struct_of(document, Session) for document in found]
 
 
 async def _use_link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

@@ -10,6 +10,7 @@ from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
     Events,
     Generations,
+    KeysStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -23,6 +24,7 @@ from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
 from mutoscope.store.sqlite.generations import SqliteGenerations
+from mutoscope.store.sqlite.keys import SqliteKeys
 from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
@@ -40,6 +42,7 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
+        self.keys: KeysStore = SqliteKeys(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.events: Events = self._stream
         self.stats: Stats = SqliteStats(engine)

@@ -1,6 +1,7 @@
 """Accounts, sessions and one-time links."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ import mutoscope.store.sqlite.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
 from mutoscope.store.sqlite.engine import Engine
 
 
@@ -46,8 +47,16 @@ class SqlitePeople:
             lambda c: c.execute("DELETE FROM sessions WHERE secret_hash = ?", (secret_hash,)).close()
         )
 
-    async def close_sessions(self, person_id: str) -> None:
-        await self._engine.write(lambda c: c.execute("DELETE FROM sessions WHERE person_id = ?", (person_id,)).close())
+    async def close_sessions(self, person_id: str, but: str | None = None) -> None:
+        query = "DELETE FROM sessions WHERE person_id = ? AND secret_hash IS NOT ?"
+        await self._engine.write(lambda c: c.execute(query, (person_id, but)).close())
+
+    async def sessions_of(self, person_id: str, now: Millis) -> Sequence[Session]:
+        return await self._engine.read(lambda c: _sessions_of(c, person_id, now))
+
+    async def use_session(self, secret_hash: str, now: Millis) -> None:
+        query = "UPDATE sessions SET document = json_set(document, '$.used_at', ?) WHERE secret_hash = ?"
+        await self._engine.write(lambda c: c.execute(query, (now, secret_hash)).close())
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.write(lambda c: insert_link(c, link))
@@ -116,6 +125,7 @@ def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> Non
     )
     if person.token_version > before.token_version:
         c.execute("DELETE FROM sessions WHERE person_id = ?", (person.id,))
+        c.execute("DELETE FROM api_keys WHERE person_id = ?", (person.id,))
     if person.name != before.name:
         items.index_again(c, person.id)
 
@@ -153,7 +163,13 @@ def _session(c: sqlite3.Connection, secret_hash: str, now: Millis) -> tuple[Sess
     if row is None:
         return None
     session, person = msgspec.json.decode(row[0], type=Session), msgspec.json.decode(row[1], type=Person)
-    return None if person.suspended_at is not None else (session, person)
+    return (session, person) if still_open(session, person, now) else None
+
+
+def _sessions_of(c: sqlite3.Connection, person_id: str, now: Millis) -> list[Session]:
+    rows = c.execute("SELECT document FROM sessions WHERE person_id = ? AND expires_at > ?", (person_id, now))
+    found = [msgspec.json.decode(row[0], type=Session) for row in rows]
+    return sorted(found, key=lambda session: (-session.created_at, session.secret_hash))
 
 
 def _use_link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

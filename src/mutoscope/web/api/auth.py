@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Response, get, post
+from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
@@ -77,44 +78,43 @@ async def view_of(studio: Studio, person: Person) -> PersonView:
     )
 
 
-def _agent(request: Asked) -> str:
-    return request.headers.get("user-agent", "")
+async def let_in(request: Asked, person: Person) -> Cookie:
+    """Opens a session for this browser, under a new secret, and ends the one that it had."""
+    studio = studio_of(request)
+    if request.auth.means == "cookie":
+        await studio.sessions.close(request.auth.credential)
+    return session_cookie(studio, await studio.sessions.open(person, request.headers.get("user-agent", "")))
 
 
-async def _signed_in(studio: Studio, person: Person, secret: str, status: int = 200) -> Response[PersonView]:
-    return Response(await view_of(studio, person), status_code=status, cookies=[session_cookie(studio, secret)])
+async def _signed_in(request: Asked, person: Person, status: int = 200) -> Response[PersonView]:
+    cookie = await let_in(request, person)
+    return Response(await view_of(studio_of(request), person), status_code=status, cookies=[cookie])
 
 
 @post("/auth/set-up")
 async def set_up(request: Asked, data: JSONBody[SetUp]) -> Response[PersonView]:
     """Make the first administrator with the secret of the link that `mutoscope serve` printed, and sign in."""
-    studio = studio_of(request)
-    await studio.accounts.set_up(data.secret, data.name, data.password)
-    person, secret = await studio.accounts.sign_in(data.name, data.password, _agent(request))
-    return await _signed_in(studio, person, secret, 201)
+    person = await studio_of(request).accounts.set_up(data.secret, data.name, data.password)
+    return await _signed_in(request, person, 201)
 
 
 @post("/auth/register")
 async def register(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
     """Make an account, and sign in."""
-    studio = studio_of(request)
-    await studio.accounts.register(data.name, data.password)
-    person, secret = await studio.accounts.sign_in(data.name, data.password, _agent(request))
-    return await _signed_in(studio, person, secret, 201)
+    person = await studio_of(request).accounts.register(data.name, data.password)
+    return await _signed_in(request, person, 201)
 
 
 @post("/auth/sign-in", status_code=200)
 async def sign_in(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
     """Sign in with name and password; the answer sets the session cookie."""
-    studio = studio_of(request)
-    return await _signed_in(studio, *await studio.accounts.sign_in(data.name, data.password, _agent(request)))
+    return await _signed_in(request, await studio_of(request).accounts.sign_in(data.name, data.password))
 
 
 @post("/auth/sign-in-link", status_code=200)
 async def sign_in_link(request: Asked, data: JSONBody[LinkSecret]) -> Response[PersonView]:
     """Sign in with a one-time link."""
-    studio = studio_of(request)
-    return await _signed_in(studio, *await studio.accounts.sign_in_by_link(data.secret, _agent(request)))
+    return await _signed_in(request, await studio_of(request).accounts.sign_in_by_link(data.secret))
 
 
 @post("/auth/sign-out", status_code=204)
@@ -122,13 +122,13 @@ async def sign_out(request: Asked) -> Response[None]:
     """End this session. Doing it twice is harmless."""
     studio = studio_of(request)
     if request.auth.means == "cookie":
-        await studio.accounts.sign_out(request.auth.credential)
+        await studio.sessions.close(request.auth.credential)
     return Response(None, status_code=204, cookies=[ended_cookie(studio)])
 
 
 @post("/auth/sign-out-everywhere", status_code=204)
 async def sign_out_everywhere(request: Asked) -> Response[None]:
-    """End every session and every token of one's own."""
+    """End every session, token and key of one's own."""
     studio = studio_of(request)
     await studio.accounts.sign_out_everywhere(person_of(request))
     return Response(None, status_code=204, cookies=[ended_cookie(studio)])
@@ -136,13 +136,10 @@ async def sign_out_everywhere(request: Asked) -> Response[None]:
 
 @post("/auth/password", status_code=204)
 async def change_password(request: Asked, data: JSONBody[PasswordChange]) -> Response[None]:
-    """Set a new password. Every session and token ends, except that the browser that asked stays signed in."""
-    studio, person = studio_of(request), person_of(request)
-    await studio.accounts.change_password(person, data.old, data.new)
-    if request.auth.means != "cookie":
-        return Response(None, status_code=204)
-    _, secret = await studio.accounts.sign_in(person.name, data.new, _agent(request))
-    return Response(None, status_code=204, cookies=[session_cookie(studio, secret)])
+    """Set a new password. Every session, token and key ends; the browser that asked stays signed in, under a new secret."""
+    person = await studio_of(request).accounts.change_password(person_of(request), data.old, data.new)
+    cookies = [await let_in(request, person)] if request.auth.means == "cookie" else []
+    return Response(None, status_code=204, cookies=cookies)
 
 
 @post("/auth/token", status_code=200)

@@ -3,21 +3,17 @@
 from litestar import Response, get, post
 
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
-from mutoscope.domain.people import PASSWORD_CHARS
-from mutoscope.services.studio import Studio
+from mutoscope.domain.people import PASSWORD_CHARS, Person
+from mutoscope.web.api.auth import let_in
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
-from mutoscope.web.security import Asked, ended_cookie, session_cookie, studio_of
+from mutoscope.web.security import Asked, ended_cookie, studio_of
 
 
-def _agent(request: Asked) -> str:
-    return request.headers.get("user-agent", "")
-
-
-def welcome(studio: Studio, secret: str, next_: str) -> Response[None]:
+async def welcome(request: Asked, person: Person, next_: str) -> Response[None]:
     """Lets a browser in, and sends it on."""
     answer: Response[None] = go(safe_path(next_))
-    answer.cookies.append(session_cookie(studio, secret))
+    answer.cookies.append(await let_in(request, person))
     return answer
 
 
@@ -43,12 +39,10 @@ async def sign_in(request: Asked) -> Response[str] | Response[None]:
     """Sign in with name and password."""
     studio, typed = studio_of(request), await fields_of(request)
     try:
-        _, secret = await studio.accounts.sign_in(
-            typed.get("name", "").strip(), typed.get("password", ""), _agent(request)
-        )
+        person = await studio.accounts.sign_in(typed.get("name", "").strip(), typed.get("password", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", typed, {"password": e.detail}, "", 401)
-    return welcome(studio, secret, typed.get("next", "/"))
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @post("/sign-in/link")
@@ -56,10 +50,10 @@ async def sign_in_by_link(request: Asked) -> Response[str] | Response[None]:
     """Sign in with a one-time link."""
     studio, typed = studio_of(request), await fields_of(request)
     try:
-        _, secret = await studio.accounts.sign_in_by_link(typed.get("secret", ""), _agent(request))
+        person = await studio.accounts.sign_in_by_link(typed.get("secret", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", {"next": typed.get("next", "/")}, {}, e.detail, 401)
-    return welcome(studio, secret, typed.get("next", "/"))
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @get("/register")
@@ -74,15 +68,14 @@ async def register(request: Asked) -> Response[str] | Response[None]:
     studio, typed = studio_of(request), await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        await studio.accounts.register(name, password)
+        person = await studio.accounts.register(name, password)
     except Invalid as e:
         return await _form(request, "register.html", typed, wrong_fields(e), "", 422)
     except Conflict as e:
         return await _form(request, "register.html", typed, {"name": e.detail}, "", 409)
     except Forbidden as e:
         return await _form(request, "register.html", typed, {}, e.detail, 403)
-    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
-    return welcome(studio, secret, typed.get("next", "/"))
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @get("/set-up")
@@ -98,13 +91,12 @@ async def set_up(request: Asked) -> Response[str] | Response[None]:
     studio, typed = studio_of(request), await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        await studio.accounts.set_up(typed.get("secret", ""), name, password)
+        person = await studio.accounts.set_up(typed.get("secret", ""), name, password)
     except Invalid as e:
         return await _form(request, "set-up.html", typed, wrong_fields(e), "", 422)
     except (Conflict, WrongCredentials) as e:
         return await _form(request, "set-up.html", typed, {}, e.detail, e.status)
-    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
-    return welcome(studio, secret, "/create")
+    return await welcome(request, person, "/create")
 
 
 @post("/sign-out")
@@ -112,7 +104,7 @@ async def sign_out(request: Asked) -> Response[None]:
     """End this session."""
     studio = studio_of(request)
     if request.auth.means == "cookie":
-        await studio.accounts.sign_out(request.auth.credential)
+        await studio.sessions.close(request.auth.credential)
     answer: Response[None] = go("/sign-in?done=signed-out")
     answer.cookies.append(ended_cookie(studio))
     return answer

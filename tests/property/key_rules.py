@@ -1,0 +1,47 @@
+"""What can be done with API keys and with lists of sessions, on both stores at once."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, rule
+from twins import NOBODY, Pair, people, texts
+
+from mutoscope.domain.ids import SECOND
+from mutoscope.domain.keys import ApiKey, Scope
+
+api_keys = Bundle("api_keys")
+scopes = st.lists(st.sampled_from(Scope), min_size=1, max_size=4, unique=True).map(tuple)
+
+
+class KeyRules(Pair):
+    """The port's group of keys."""
+
+    @rule(
+        target=api_keys, id=people | people | st.just(NOBODY), name=texts, scopes=scopes, version=st.sampled_from([1, 1, 2]),
+        lasts=st.none() | st.sampled_from([1, 3600]), limit=st.sampled_from([1, 3, 20]),
+    )  # fmt: skip
+    def make_key(
+        self, id: str, name: str, scopes: tuple[Scope, ...], version: int, lasts: int | None, limit: int
+    ) -> tuple[str, str, str]:
+        now, number = self.now(), self.new("key")
+        key = ApiKey(
+            id=number, secret_hash=f"hash of {number}", person_id=id, name=name, scopes=scopes, token_version=version,
+            created_at=now, expires_at=None if lasts is None else now + lasts * SECOND,
+        )  # fmt: skip
+        self.ask(lambda store: store.keys.add(key, limit))
+        return id, number, key.secret_hash
+
+    @rule(key=api_keys, id=people, late=st.sampled_from([0, 0, 5]))
+    def use_key(self, key: tuple[str, str, str], id: str, late: int) -> None:
+        now = self.now()
+        self.ask(lambda store: store.keys.of_secret(key[2], now))
+        self.ask(lambda store: store.keys.use(key[1], now - late * SECOND))
+        self.ask(lambda store: store.keys.of_person(id))
+
+    @rule(key=api_keys, other=st.none() | people)
+    def revoke_key(self, key: tuple[str, str, str], other: str | None) -> None:
+        self.ask(lambda store: store.keys.revoke(other or key[0], key[1]))
+        self.ask(lambda store: store.keys.of_person(key[0]))
+
+    @rule(id=people)
+    def list_sessions(self, id: str) -> None:
+        now = self.now()
+        self.ask(lambda store: store.people.sessions_of(id, now))
