@@ -36,6 +36,7 @@ from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -166,6 +167,7 @@ def _studio(
         accounts=Accounts(store, ids, clock, keys.jwt, policy),
         sessions=Sessions(store, clock),
         keys=Keys(store, ids, clock),
+        limits=Limits(store.buckets, clock, policy),
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),
@@ -253,6 +255,9 @@ def _policy(settings: Settings, costs_money: bool) -> Policy:
         upload_limits=_limits(settings, settings.max_upload_bytes),
         from_bucket=settings.delivery in (None, "bucket") and settings.aws_s3_bucket is not None,
         cdn_url=settings.cdn_url if settings.delivery == "cdn" else None,
+        orders_per_minute=settings.orders_per_minute,
+        registrations_per_hour=settings.registrations_per_hour,
+        behind_proxy=bool(settings.trusted_proxies),
         unknown_release_ms=settings.unknown_release_hours * HOUR,
     )
 

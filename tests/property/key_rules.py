@@ -6,8 +6,10 @@ from twins import NOBODY, Pair, people, texts
 
 from mutoscope.domain.ids import SECOND
 from mutoscope.domain.keys import ApiKey, Scope
+from mutoscope.domain.limits import Rate, bucket
 
 api_keys = Bundle("api_keys")
+RATE = Rate(name="tried", burst=2, refill_ms=7 * SECOND)
 scopes = st.lists(st.sampled_from(Scope), min_size=1, max_size=4, unique=True).map(tuple)
 
 
@@ -45,3 +47,15 @@ class KeyRules(Pair):
     def list_sessions(self, id: str) -> None:
         now = self.now()
         self.ask(lambda store: store.people.sessions_of(id, now))
+
+    @rule(
+        whose=st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True),
+        verb=st.sampled_from(["wait", "take", "charge"]),
+    )
+    def try_something(self, whose: list[str], verb: str) -> None:
+        now, tried = self.now(), [bucket(RATE, name) for name in whose]
+        if verb == "charge":
+            self.ask(lambda store: store.buckets.charge(tried, now))
+        elif verb == "take":
+            self.ask(lambda store: store.buckets.take(tried, now))
+        self.ask(lambda store: store.buckets.wait(tried, now))

@@ -28,6 +28,7 @@ from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -35,7 +36,8 @@ from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
-from mutoscope.store.port import Limits, Store
+from mutoscope.store.port import Limits as JobLimits
+from mutoscope.store.port import Store
 from mutoscope.store.sqlite import open_sqlite
 from mutoscope.web.app import create_app
 
@@ -84,6 +86,7 @@ class House:
             accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
             sessions=Sessions(store, clock),
             keys=Keys(store, ids, clock),
+            limits=Limits(store.buckets, clock, policy),
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
@@ -157,7 +160,7 @@ class House:
         """Take a job along its way until the item is in the gallery."""
         store, now, lease = self.store.generations, self.clock.now(), self.clock.now() + MINUTE
         await store.accept(order, None, "")
-        limits = Limits(per_provider={order.pinned.provider: 99}, per_person=99)
+        limits = JobLimits(per_provider={order.pinned.provider: 99}, per_person=99)
         claimed = await store.claim(frozenset({State.QUEUED}), "test", now, lease, limits)
         assert claimed is not None
         assert claimed.id == order.id

@@ -24,6 +24,7 @@ from mutoscope.domain.people import (
     check_password,
 )
 from mutoscope.services.policy import Policy
+from mutoscope.services.turns import Turns
 from mutoscope.store.port import Store
 
 JWT_ISSUER = "mutoscope"
@@ -37,6 +38,8 @@ SIGN_IN_LINK_MS: Millis = HOUR
 # OWASP's second choice for Argon2id: 19 MiB, two passes (cheatsheetseries.owasp.org, Password Storage).
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 HASHES_AT_ONCE = 2
+WAITING_OF_ONE, WAITING = 16, 256
+"""How many may wait for one, of one source and in all; at 256 the last waits for 128 turns."""
 
 
 def hash_secret(secret: str) -> str:
@@ -45,12 +48,15 @@ def hash_secret(secret: str) -> str:
 
 
 class Accounts:
-    """The verbs. ``token_keys``: the secrets for JWT, newest first; the newest signs, all of them verify."""
+    """The verbs. ``token_keys``: the secrets for JWT, newest first; the newest signs, all of them verify.
+
+    Passwords are hashed a few at once; a ``source`` says whose turn it is. Where too many wait, TooOften is raised.
+    """
 
     def __init__(self, store: Store, ids: Ids, clock: Clock, token_keys: Sequence[str], policy: Policy) -> None:
         self._store, self._ids, self._clock, self._policy = store, ids, clock, policy
         self._token_keys = tuple(token_keys)
-        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._hashing = Turns(HASHES_AT_ONCE, WAITING_OF_ONE, WAITING)
         self._nobody = HASHER.hash(secrets.token_urlsafe())
 
     async def set_up_secret(self) -> str | None:
@@ -59,19 +65,19 @@ class Accounts:
             return None
         return await self._link(Purpose.SET_UP, None, SET_UP_MS)
 
-    async def set_up(self, secret: str, name: str, password: str) -> Person:
+    async def set_up(self, secret: str, name: str, password: str, source: str = "") -> Person:
         """Make the first administrator with the one-time link's secret. Raises WrongCredentials for a used or wrong one."""
         if await self._store.people.first_admin() is not None:
             raise Conflict("This studio has been set up. Sign in instead.")
-        return await self._add(name, password, Role.ADMIN, hash_secret(secret))
+        return await self._add(name, password, Role.ADMIN, source, hash_secret(secret))
 
-    async def register(self, name: str, password: str) -> Person:
+    async def register(self, name: str, password: str, source: str = "") -> Person:
         """Make an account, with the sign-up grant."""
         if not self._policy.registration_open:
             raise Forbidden("Registration is closed here. Ask the administrator for an account.")
         if await self._store.people.first_admin() is None:
             raise Forbidden("This studio has not been set up yet. Open the link that `mutoscope serve` printed.")
-        return await self._add(name, password, Role.USER)
+        return await self._add(name, password, Role.USER, source)
 
     async def create(self, name: str, password: str, role: Role) -> Person:
         """Make an account as the operator, from the command line."""
@@ -91,9 +97,9 @@ class Accounts:
             raise Conflict("This studio has no administrator yet: `mutoscope user create NAME --role admin` makes one.")
         return person
 
-    async def sign_in(self, name: str, password: str) -> Person:
+    async def sign_in(self, name: str, password: str, source: str = "") -> Person:
         """Who that is. Raises WrongCredentials."""
-        return await self._check(name, password)
+        return await self._check(name, password, source)
 
     async def sign_in_secret(self, person: Person) -> str:
         """A secret for a one-time sign-in link."""
@@ -113,11 +119,11 @@ class Accounts:
         """End every session, token and key of the person."""
         await self._change(await self._store.people.get(person.id) or person)
 
-    async def change_password(self, person: Person, old: str, new: str) -> Person:
+    async def change_password(self, person: Person, old: str, new: str, source: str = "") -> Person:
         """Set a new password; every session, token and key ends. Raises Conflict when another change came between."""
-        checked = await self._check(person.name, old)
+        checked = await self._check(person.name, old, source)
         check_password(new, person.name)
-        return await self._change(checked, password_hash=await self._hash(new))
+        return await self._change(checked, password_hash=await self._hash(new, source))
 
     async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
         """Shut a person out, or let them in again; sessions, tokens and keys end at once, and for good."""
@@ -132,10 +138,6 @@ class Accounts:
         changed = msgspec.structs.replace(person, token_version=person.token_version + 1, **fields)
         await self._store.people.change(changed, person.token_version)
         return changed
-
-    async def issue_token(self, name: str, password: str) -> tuple[str, Millis]:
-        """A JWT for a program, and when it expires. Raises WrongCredentials."""
-        return self.token_for(await self._check(name, password))
 
     def token_for(self, person: Person) -> tuple[str, Millis]:
         """A JWT for a person who has been let in already, and when it expires."""
@@ -176,20 +178,26 @@ class Accounts:
                 return claims
         return None
 
-    async def _check(self, name: str, password: str) -> Person:
+    async def _check(self, name: str, password: str, source: str) -> Person:
         person = await self._store.people.by_name(name)
         # The same work is done for a name that nobody has, so that the time taken tells nothing.
-        right = await self._verify(person.password_hash if person else self._nobody, password)
+        right = await self._verify(person.password_hash if person else self._nobody, password, source)
         if person is None or not right or person.suspended_at is not None:
             raise WrongCredentials("The name or the password is wrong.")
         return person
 
-    async def _add(self, name: str, password: str, role: Role, link_hash: str | None = None) -> Person:
+    async def _add(
+        self, name: str, password: str, role: Role, source: str = "", link_hash: str | None = None
+    ) -> Person:
         check_name(name)
         check_password(password, name)
         now = self._clock.now()
         person = Person(
-            id=self._ids.new("usr"), name=name, password_hash=await self._hash(password), role=role, created_at=now
+            id=self._ids.new("usr"),
+            name=name,
+            password_hash=await self._hash(password, source),
+            role=role,
+            created_at=now,
         )
         return await self._store.people.add(person, self._sign_up_grant(person, now), link_hash)
 
@@ -209,12 +217,12 @@ class Accounts:
         )
         return secret
 
-    async def _hash(self, password: str) -> str:
-        async with self._hashing:
+    async def _hash(self, password: str, source: str) -> str:
+        async with self._hashing.one(source):
             return await asyncio.to_thread(HASHER.hash, password)
 
-    async def _verify(self, hashed: str, password: str) -> bool:
-        async with self._hashing:
+    async def _verify(self, hashed: str, password: str, source: str) -> bool:
+        async with self._hashing.one(source):
             try:
                 return await asyncio.to_thread(HASHER.verify, hashed, password[:1000])
             except (VerificationError, InvalidHashError):

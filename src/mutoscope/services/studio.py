@@ -13,6 +13,7 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
@@ -28,6 +29,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     sessions: Sessions
     keys: Keys
+    limits: Limits
     generate: Generate
     outcomes: Outcomes
     gallery: Gallery

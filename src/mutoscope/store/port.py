@@ -18,6 +18,7 @@ from mutoscope.domain.generation import Failure, Generation, Output, ProviderJob
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Balance, Entry
+from mutoscope.domain.limits import Bucket
 from mutoscope.domain.media import Media, StoredFile, Variant
 from mutoscope.domain.people import OneTimeLink, Person, Purpose, Session
 from mutoscope.domain.search import Query
@@ -333,6 +334,25 @@ class KeysStore(Protocol):
         ...
 
 
+class Buckets(Protocol):
+    """Token buckets of limits (see `domain.limits`), shared by all processes that share the store, and bounded in number.
+
+    They are no part of backups, and may be forgotten.
+    """
+
+    async def wait(self, buckets: Sequence[Bucket], now: Millis) -> Millis:
+        """How many milliseconds until one could be taken from each; 0 now."""
+        ...
+
+    async def take(self, buckets: Sequence[Bucket], now: Millis) -> Millis:
+        """Take one from each and return 0; or take none, and return how many milliseconds until that may be possible."""
+        ...
+
+    async def charge(self, buckets: Sequence[Bucket], now: Millis) -> None:
+        """Take one from each, also where there is none: such a bucket is in debt."""
+        ...
+
+
 class ModelsStore(Protocol):
     """Models of which their provider said that they are gone."""
 
@@ -401,6 +421,7 @@ class Store(Protocol):
     media: MediaStore
     people: People
     keys: KeysStore
+    buckets: Buckets
     models: ModelsStore
     events: Events
     stats: Stats

@@ -38,9 +38,13 @@ PROBLEMS: dict[int, str] = {
     413: "The body is too large (`too_large`)",
     415: "The body is of the wrong kind (`unsupported_media_type`)",
     422: "Not acceptable (`invalid`, `unknown_model`, `model_retired`, `bad_media`, `idempotency_key_reused`), with `fields`",
-    429: "Too much at once (`too_many`)",
+    429: "Too much at once (`too_many`), or too often (`too_often`, with `retry_after` in seconds)",
     503: "Not right now (`unavailable`); the same request works later",
 }
+LIMITED = frozenset(
+    {"follow_events", "set_up", "register", "sign_in", "sign_in_link", "issue_token", "change_password"}
+    | {"create_generation", "retry_generation"}
+)
 COSTLY = frozenset({"create_generation", "retry_generation"})
 CLASHING = frozenset(
     {
@@ -72,6 +76,7 @@ PROBLEM_SCHEMA: Json = {
         "needed": {"type": "integer"},
         "available": {"type": "integer"},
         "version": {"type": "integer"},
+        "retry_after": {"type": "integer"},
         "scopes": {"type": "array", "items": {"type": "string"}},
     },
 }
@@ -178,7 +183,7 @@ def _refusals(path: str, name: str, operation: Json) -> list[int]:
         413: takes_body,
         415: takes_body,
         422: takes_body or "parameters" in operation,
-        429: name == "follow_events",
+        429: name in LIMITED,
         503: True,
     }
     return [status for status, so in applies.items() if so]

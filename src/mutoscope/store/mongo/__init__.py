@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 
 import mutoscope.store.mongo.opening as opening
 from mutoscope.domain.ids import Clock, Millis
+from mutoscope.store.mongo.buckets import MongoBuckets
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
@@ -23,6 +24,7 @@ from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.port import (
+    Buckets,
     Events,
     Generations,
     KeysStore,
@@ -48,6 +50,7 @@ class MongoStore:
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
         self.keys: KeysStore = MongoKeys(engine)
+        self.buckets: Buckets = MongoBuckets(engine)
         self.models: ModelsStore = MongoModels(engine)
         self.events: Events = MongoEvents(engine, self._tail)
         self.stats: Stats = MongoStats(engine)

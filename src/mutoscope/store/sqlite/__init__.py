@@ -8,6 +8,7 @@ import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
+    Buckets,
     Events,
     Generations,
     KeysStore,
@@ -19,6 +20,7 @@ from mutoscope.store.port import (
     Store,
     StoreUnavailable,
 )
+from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
@@ -43,6 +45,7 @@ class SqliteStore:
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
         self.keys: KeysStore = SqliteKeys(engine)
+        self.buckets: Buckets = MemoryBuckets(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.events: Events = self._stream
         self.stats: Stats = SqliteStats(engine)

@@ -10,6 +10,7 @@ from mutoscope.domain.errors import Forbidden
 from mutoscope.domain.people import Person, Role
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import moment
+from mutoscope.web.limits import attempt, count_registration, source
 from mutoscope.web.security import Asked, ended_cookie, person_of, session_cookie, studio_of
 
 
@@ -86,6 +87,19 @@ async def let_in(request: Asked, person: Person) -> Cookie:
     return session_cookie(studio, await studio.sessions.open(person, request.headers.get("user-agent", "")))
 
 
+async def sign_in_as(request: Asked, name: str, password: str) -> Person:
+    """Who that is. Raises WrongCredentials, TooOften."""
+    async with attempt(request, name):
+        return await studio_of(request).accounts.sign_in(name, password, source(request) or "")
+
+
+async def set_password(request: Asked, old: str, new: str) -> Person:
+    """Change the password of whoever asks. Raises WrongCredentials, Invalid, Conflict, TooOften."""
+    person = person_of(request)
+    async with attempt(request, person.name):
+        return await studio_of(request).accounts.change_password(person, old, new, source(request) or "")
+
+
 async def _signed_in(request: Asked, person: Person, status: int = 200) -> Response[PersonView]:
     cookie = await let_in(request, person)
     return Response(await view_of(studio_of(request), person), status_code=status, cookies=[cookie])
@@ -94,27 +108,31 @@ async def _signed_in(request: Asked, person: Person, status: int = 200) -> Respo
 @post("/auth/set-up")
 async def set_up(request: Asked, data: JSONBody[SetUp]) -> Response[PersonView]:
     """Make the first administrator with the secret of the link that `mutoscope serve` printed, and sign in."""
-    person = await studio_of(request).accounts.set_up(data.secret, data.name, data.password)
+    async with attempt(request):
+        person = await studio_of(request).accounts.set_up(data.secret, data.name, data.password, source(request) or "")
     return await _signed_in(request, person, 201)
 
 
 @post("/auth/register")
 async def register(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
     """Make an account, and sign in."""
-    person = await studio_of(request).accounts.register(data.name, data.password)
+    await count_registration(request)
+    person = await studio_of(request).accounts.register(data.name, data.password, source(request) or "")
     return await _signed_in(request, person, 201)
 
 
 @post("/auth/sign-in", status_code=200)
 async def sign_in(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
     """Sign in with name and password; the answer sets the session cookie."""
-    return await _signed_in(request, await studio_of(request).accounts.sign_in(data.name, data.password))
+    return await _signed_in(request, await sign_in_as(request, data.name, data.password))
 
 
 @post("/auth/sign-in-link", status_code=200)
 async def sign_in_link(request: Asked, data: JSONBody[LinkSecret]) -> Response[PersonView]:
     """Sign in with a one-time link."""
-    return await _signed_in(request, await studio_of(request).accounts.sign_in_by_link(data.secret))
+    async with attempt(request):
+        person = await studio_of(request).accounts.sign_in_by_link(data.secret)
+    return await _signed_in(request, person)
 
 
 @post("/auth/sign-out", status_code=204)
@@ -137,7 +155,7 @@ async def sign_out_everywhere(request: Asked) -> Response[None]:
 @post("/auth/password", status_code=204)
 async def change_password(request: Asked, data: JSONBody[PasswordChange]) -> Response[None]:
     """Set a new password. Every session, token and key ends; the browser that asked stays signed in, under a new secret."""
-    person = await studio_of(request).accounts.change_password(person_of(request), data.old, data.new)
+    person = await set_password(request, data.old, data.new)
     cookies = [await let_in(request, person)] if request.auth.means == "cookie" else []
     return Response(None, status_code=204, cookies=cookies)
 
@@ -148,7 +166,7 @@ async def issue_token(request: Asked, data: JSONBody[Credentials]) -> TokenView:
     if request.auth.means == "bearer":
         raise Forbidden("A token is given for name and password, without an Authorization header.")
     studio = studio_of(request)
-    token, expires_at = await studio.accounts.issue_token(data.name, data.password)
+    token, expires_at = studio.accounts.token_for(await sign_in_as(request, data.name, data.password))
     return TokenView(
         access_token=token,
         token_type="Bearer",  # noqa: S106  # the name of the scheme

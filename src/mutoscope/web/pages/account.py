@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, WrongCredentials
 from mutoscope.domain.keys import KEYS_OF_ONE, NAME_CHARS, Scope
 from mutoscope.domain.people import PASSWORD_CHARS
+from mutoscope.web.api.auth import set_password
 from mutoscope.web.api.keys import current_secret, current_session, key_view, session_view
 from mutoscope.web.api.tokens import entry_view
 from mutoscope.web.pages.entry import welcome
@@ -58,9 +59,10 @@ async def account(request: Asked) -> Response[str]:
 @post("/account/password")
 async def change_password(request: Asked) -> Response[str] | Response[None]:
     """Set a new password; this browser stays signed in."""
-    studio, person, typed = studio_of(request), signed_in(request), await fields_of(request)
+    signed_in(request)
+    typed = await fields_of(request)
     try:
-        changed = await studio.accounts.change_password(person, typed.get("old", ""), typed.get("new", ""))
+        changed = await set_password(request, typed.get("old", ""), typed.get("new", ""))
     except WrongCredentials:
         return await _show(request, 401, {"old": "This is not your password."})
     except Invalid as e:

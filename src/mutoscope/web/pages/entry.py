@@ -4,7 +4,8 @@ from litestar import Response, get, post
 
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
 from mutoscope.domain.people import PASSWORD_CHARS, Person
-from mutoscope.web.api.auth import let_in
+from mutoscope.web.api.auth import let_in, sign_in_as
+from mutoscope.web.limits import attempt, count_registration, source
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
 from mutoscope.web.security import Asked, ended_cookie, studio_of
@@ -37,9 +38,9 @@ async def sign_in_page(request: Asked) -> Response[str]:
 @post("/sign-in")
 async def sign_in(request: Asked) -> Response[str] | Response[None]:
     """Sign in with name and password."""
-    studio, typed = studio_of(request), await fields_of(request)
+    typed = await fields_of(request)
     try:
-        person = await studio.accounts.sign_in(typed.get("name", "").strip(), typed.get("password", ""))
+        person = await sign_in_as(request, typed.get("name", "").strip(), typed.get("password", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", typed, {"password": e.detail}, "", 401)
     return await welcome(request, person, typed.get("next", "/"))
@@ -50,7 +51,8 @@ async def sign_in_by_link(request: Asked) -> Response[str] | Response[None]:
     """Sign in with a one-time link."""
     studio, typed = studio_of(request), await fields_of(request)
     try:
-        person = await studio.accounts.sign_in_by_link(typed.get("secret", ""))
+        async with attempt(request):
+            person = await studio.accounts.sign_in_by_link(typed.get("secret", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", {"next": typed.get("next", "/")}, {}, e.detail, 401)
     return await welcome(request, person, typed.get("next", "/"))
@@ -68,7 +70,8 @@ async def register(request: Asked) -> Response[str] | Response[None]:
     studio, typed = studio_of(request), await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        person = await studio.accounts.register(name, password)
+        await count_registration(request)
+        person = await studio.accounts.register(name, password, source(request) or "")
     except Invalid as e:
         return await _form(request, "register.html", typed, wrong_fields(e), "", 422)
     except Conflict as e:
@@ -91,7 +94,8 @@ async def set_up(request: Asked) -> Response[str] | Response[None]:
     studio, typed = studio_of(request), await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        person = await studio.accounts.set_up(typed.get("secret", ""), name, password)
+        async with attempt(request):
+            person = await studio.accounts.set_up(typed.get("secret", ""), name, password, source(request) or "")
     except Invalid as e:
         return await _form(request, "set-up.html", typed, wrong_fields(e), "", 422)
     except (Conflict, WrongCredentials) as e:

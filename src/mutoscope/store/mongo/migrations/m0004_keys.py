@@ -1,4 +1,4 @@
-"""The collection of API keys, and its indexes."""
+"""The collections of API keys and of the buckets of limits."""
 
 from pymongo.asynchronous.database import AsyncDatabase
 
