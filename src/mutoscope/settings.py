@@ -92,8 +92,9 @@ class Settings(ProviderSettings):
     gallery_open: bool = Field(
         True, description="Whether visitors who have not signed in may browse the public gallery."
     )
-    registration: Literal["open", "closed"] = Field(
-        "open", description="Whether people may make their own account: `open` or `closed`."
+    registration: Literal["open", "invite", "closed"] = Field(
+        "open",
+        description="Who may make their own account: everybody (`open`), who was invited (`invite`), nobody (`closed`).",
     )
     sign_up_grant: int | None = Field(
         None, ge=0, le=1_000_000_000,

@@ -35,6 +35,7 @@ from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
@@ -167,6 +168,7 @@ def _studio(
         accounts=Accounts(store, ids, clock, keys.jwt, policy),
         sessions=Sessions(store, clock),
         keys=Keys(store, ids, clock),
+        invites=Invites(store, ids, clock),
         limits=Limits(store.buckets, clock, policy),
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
@@ -250,6 +252,7 @@ def _policy(settings: Settings, costs_money: bool) -> Policy:
         default_visibility=settings.default_visibility,
         gallery_open=settings.gallery_open,
         registration_open=settings.registration == "open",
+        invites_open=settings.registration in ("open", "invite"),
         sign_up_grant=settings.grant_at_sign_up(costs_money),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),

@@ -153,3 +153,13 @@ def test_a_key_is_made_printed_once_listed_and_revoked(data: Path) -> None:
     assert mutoscope(data, "keys", "list").out == "No keys.\n"
     again = mutoscope(data, "keys", "revoke", made["key"]["id"], "--json")
     assert (again.code, again.error["code"]) == (1, "not_found")
+
+
+def test_an_invitation_is_made_its_link_printed_once_listed_and_taken_back(data: Path) -> None:
+    made = mutoscope(data, "invites", "create", "--uses", "3", "--tokens", "5", "--note", "friends", "--json").json
+    assert "/register?invite=" in made["url"]
+    listed = mutoscope(data, "invites", "list").out
+    assert f"{made['invite']['id']} 0 of 3 used, ends " in listed
+    assert made["url"].partition("=")[2] not in listed
+    assert mutoscope(data, "invites", "revoke", made["invite"]["id"]).code == 0
+    assert mutoscope(data, "invites", "list").out == "No invitations.\n"

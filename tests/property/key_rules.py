@@ -1,20 +1,24 @@
-"""What can be done with API keys and with lists of sessions, on both stores at once."""
+"""What can be done with API keys, invitations, limits and lists of sessions, on both stores at once."""
+
+from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, rule
+from hypothesis.stateful import Bundle, multiple, rule
 from twins import NOBODY, Pair, people, texts
 
+import cast
 from mutoscope.domain.ids import SECOND
+from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey, Scope
 from mutoscope.domain.limits import Rate, bucket
 
-api_keys = Bundle("api_keys")
+api_keys, invites = Bundle("api_keys"), Bundle("invites")
 RATE = Rate(name="tried", burst=2, refill_ms=7 * SECOND)
 scopes = st.lists(st.sampled_from(Scope), min_size=1, max_size=4, unique=True).map(tuple)
 
 
 class KeyRules(Pair):
-    """The port's group of keys."""
+    """The port's groups of keys, invitations and buckets."""
 
     @rule(
         target=api_keys, id=people | people | st.just(NOBODY), name=texts, scopes=scopes, version=st.sampled_from([1, 1, 2]),
@@ -59,3 +63,25 @@ class KeyRules(Pair):
         elif verb == "take":
             self.ask(lambda store: store.buckets.take(tried, now))
         self.ask(lambda store: store.buckets.wait(tried, now))
+
+    @rule(target=invites, uses=st.integers(1, 3), lasts=st.sampled_from([1, 3600, 86_400]), note=texts)
+    def invite(self, uses: int, lasts: int, note: str) -> tuple[str, str]:
+        now, number = self.now(), self.new("invite")
+        made = Invite(
+            id=number, secret_hash=f"hash of {number}", made_by=NOBODY, uses=uses, note=note, created_at=now,
+            expires_at=now + lasts * SECOND,
+        )  # fmt: skip
+        self.ask(lambda store: store.invites.add(made))
+        return number, made.secret_hash
+
+    @rule(target=people, invite=invites, name=texts)
+    def join_by_invite(self, invite: tuple[str, str], name: str) -> Any:
+        person = cast.person(name, created_at=self.now())
+        self.ask(lambda store: store.invites.of_secret(invite[1], person.created_at))
+        added = self.ask(lambda store: store.people.add(person, None, None, invite[1]))
+        self.ask(lambda store: store.invites.all())
+        return added.id if added else multiple()
+
+    @rule(invite=invites)
+    def take_back_invite(self, invite: tuple[str, str]) -> None:
+        self.ask(lambda store: store.invites.revoke(invite[0]))

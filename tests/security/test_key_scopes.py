@@ -33,6 +33,9 @@ FOR_KEYS: dict[str, set[str]] = {
     "DELETE /api/media/{media_id}": {"manage"},
     "POST /api/media/{media_id}/restore": {"manage"},
     "POST /api/tokens/grants": {"admin"},
+    "GET /api/admin/invites": {"admin"},
+    "POST /api/admin/invites": {"admin"},
+    "DELETE /api/admin/invites/{invite_id}": {"admin"},
     "GET /api/admin/outcomes": {"admin"},
     "POST /api/admin/outcomes/{generation_id}": {"admin"},
 }
@@ -56,7 +59,13 @@ async def test_a_key_opens_the_routes_of_its_scope_and_no_other(lasting: House, 
                 path = route.path_format
                 if path in APART or (path == "/api/events" and scope in FOR_KEYS[f"{method} {path}"]):
                     continue  # the stream that opens has no end: tests/web/test_events.py
-                names = {"media_id": "med_x", "generation_id": "gen_x", "key_id": "key_x", "session_id": "ses_x"}
+                names = {
+                    "media_id": "med_x",
+                    "generation_id": "gen_x",
+                    "key_id": "key_x",
+                    "invite_id": "inv_x",
+                    "session_id": "ses_x",
+                }
                 answer = await client.request(method, path.format(**names, id="x", digest="x", name="x", variant="x"))
                 shut = answer.status_code == 403 and answer.json()["code"] == "scope_needed"
                 assert shut is (scope not in FOR_KEYS.get(f"{method} {path}", set())), f"{method} {path}"

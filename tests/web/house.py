@@ -27,6 +27,7 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
+from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
@@ -52,6 +53,7 @@ POLICY = Policy(
     default_visibility=Visibility.PUBLIC,
     gallery_open=True,
     registration_open=True,
+    invites_open=True,
     sign_up_grant=100,
     address_window_ms=WINDOW_MS,
     upload_limits=MediaLimits(size_bytes=2_000_000, pixels=4_000_000, duration_s=60.0),
@@ -86,6 +88,7 @@ class House:
             accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
             sessions=Sessions(store, clock),
             keys=Keys(store, ids, clock),
+            invites=Invites(store, ids, clock),
             limits=Limits(store.buckets, clock, policy),
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7

@@ -14,6 +14,7 @@ from mutoscope import __version__
 from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
 from mutoscope.cli.doctor import Examination
+from mutoscope.cli.invites import invites
 from mutoscope.cli.keys import keys
 from mutoscope.cli.models import models
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
@@ -308,6 +309,7 @@ def version(shell: Shell) -> None:
 
 
 main.add_command(jobs)
+main.add_command(invites)
 main.add_command(keys)
 main.add_command(models)
 main.add_command(storage)

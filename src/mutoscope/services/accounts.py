@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from mutoscope.domain.errors import Conflict, Forbidden, SignInNeeded, WrongCredentials
 from mutoscope.domain.ids import DAY, HOUR, Clock, Ids, Millis
+from mutoscope.domain.invites import Invite
 from mutoscope.domain.ledger import Entry, grant
 from mutoscope.domain.people import (
     OneTimeLink,
@@ -71,13 +72,22 @@ class Accounts:
             raise Conflict("This studio has been set up. Sign in instead.")
         return await self._add(name, password, Role.ADMIN, source, hash_secret(secret))
 
-    async def register(self, name: str, password: str, source: str = "") -> Person:
-        """Make an account, with the sign-up grant."""
-        if not self._policy.registration_open:
-            raise Forbidden("Registration is closed here. Ask the administrator for an account.")
+    async def register(self, name: str, password: str, source: str = "", invite: str | None = None) -> Person:
+        """Make an account, with the sign-up grant, and what the invitation gives. Raises WrongCredentials for one that is
+        not good, Forbidden.
+        """
+        if not self._policy.registration_open and not (self._policy.invites_open and invite):
+            raise Forbidden("Registration is closed here. Ask the administrator for an account or an invitation.")
         if await self._store.people.first_admin() is None:
             raise Forbidden("This studio has not been set up yet. Open the link that `mutoscope serve` printed.")
-        return await self._add(name, password, Role.USER, source)
+        invited = await self._invited(invite) if invite else None
+        return await self._add(name, password, Role.USER, source, invite=invited)
+
+    async def _invited(self, secret: str) -> Invite:
+        invite = await self._store.invites.of_secret(hash_secret(secret), self._clock.now())
+        if invite is None:
+            raise WrongCredentials("This invitation was used up, has ended, or is none of ours. Ask for a new one.")
+        return invite
 
     async def create(self, name: str, password: str, role: Role) -> Person:
         """Make an account as the operator, from the command line."""
@@ -187,7 +197,13 @@ class Accounts:
         return person
 
     async def _add(
-        self, name: str, password: str, role: Role, source: str = "", link_hash: str | None = None
+        self,
+        name: str,
+        password: str,
+        role: Role,
+        source: str = "",
+        link_hash: str | None = None,
+        invite: Invite | None = None,
     ) -> Person:
         check_name(name)
         check_password(password, name)
@@ -199,10 +215,11 @@ class Accounts:
             role=role,
             created_at=now,
         )
-        return await self._store.people.add(person, self._sign_up_grant(person, now), link_hash)
+        given = self._sign_up_grant(person, now, invite.tokens if invite else 0)
+        return await self._store.people.add(person, given, link_hash, invite.secret_hash if invite else None)
 
-    def _sign_up_grant(self, person: Person, now: Millis) -> Entry | None:
-        amount = self._policy.sign_up_grant
+    def _sign_up_grant(self, person: Person, now: Millis, more: int) -> Entry | None:
+        amount = self._policy.sign_up_grant + more
         return grant(person.id, amount, f"sign-up:{person.id}", "Welcome", now) if amount else None
 
     async def _link(self, purpose: Purpose, person_id: str | None, lasts_ms: Millis) -> str:

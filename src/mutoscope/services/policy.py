@@ -14,6 +14,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gallery_open: bool
     """Whether visitors who have not signed in may browse the public gallery."""
     registration_open: bool
+    invites_open: bool = False
+    """Whether people with an invitation may make their own account; where registration is open they may anyhow."""
     sign_up_grant: int
     address_window_ms: Millis
     upload_limits: MediaLimits

@@ -12,6 +12,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
+from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
@@ -29,6 +30,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     sessions: Sessions
     keys: Keys
+    invites: Invites
     limits: Limits
     generate: Generate
     outcomes: Outcomes

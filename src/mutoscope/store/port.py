@@ -16,6 +16,7 @@ from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.events import Event
 from mutoscope.domain.generation import Failure, Generation, Output, ProviderJob, State
 from mutoscope.domain.ids import Millis
+from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Balance, Entry
 from mutoscope.domain.limits import Bucket
@@ -250,11 +251,14 @@ class MediaStore(Protocol):
 class People(Protocol):
     """Accounts, sessions, one-time links."""
 
-    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        """Make an account with its sign-up grant, in one commit; with ``link_hash``, using up that SET_UP link in it.
+    async def add(
+        self, person: Person, grant: Entry | None, link_hash: str | None = None, invite_hash: str | None = None
+    ) -> Person:
+        """Make an account with its sign-up grant, in one commit; with ``link_hash``, using up that SET_UP link in it, with
+        ``invite_hash``, counting a use of that invitation.
 
         Raises Conflict when the name is taken (case-insensitively), or, with a link, when there is an administrator;
-        WrongCredentials when the link is used, expired, unknown or for another purpose.
+        WrongCredentials when the link is used, expired, unknown or for another purpose, or the invitation not good.
         """
         ...
 
@@ -331,6 +335,26 @@ class KeysStore(Protocol):
 
     async def revoke(self, person_id: str, id: str) -> bool:
         """End a key of that person. False when they have no such key."""
+        ...
+
+
+class InvitesStore(Protocol):
+    """Invitations; ``People.add`` counts their uses."""
+
+    async def add(self, invite: Invite) -> None:
+        """Keep one; those that ended a month before are forgotten."""
+        ...
+
+    async def of_secret(self, secret_hash: str, now: Millis) -> Invite | None:
+        """The invitation, while one more account can be made with it."""
+        ...
+
+    async def all(self) -> Sequence[Invite]:
+        """All of them, newest first."""
+        ...
+
+    async def revoke(self, id: str) -> bool:
+        """Take one back. False when there is none."""
         ...
 
 
@@ -421,6 +445,7 @@ class Store(Protocol):
     media: MediaStore
     people: People
     keys: KeysStore
+    invites: InvitesStore
     buckets: Buckets
     models: ModelsStore
     events: Events

@@ -13,6 +13,7 @@ import msgspec
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
+from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
@@ -69,10 +70,11 @@ Row = (
     | Item
     | Retired
     | ApiKey
+    | Invite
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Retired, ApiKey,
+    Retired, ApiKey, Invite,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -167,7 +167,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
-        kind = {"media_id": "med", "generation_id": "gen", "key_id": "key"}.get(parameter["name"])
+        kind = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv"}.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
 
@@ -175,7 +175,7 @@ def _complete(path: str, operation: Json) -> None:
 def _refusals(path: str, name: str, operation: Json) -> list[int]:
     takes_body = "requestBody" in operation
     applies = {
-        401: name not in OPEN or name in {"set_up", "sign_in", "sign_in_link", "issue_token"},
+        401: name not in OPEN or name in {"set_up", "register", "sign_in", "sign_in_link", "issue_token"},
         402: name in COSTLY,
         403: takes_body or name not in OPEN or name in CLASHING | ADMINISTRATION,
         404: "{" in path or name in ADMINISTRATION,

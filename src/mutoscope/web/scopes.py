@@ -35,6 +35,9 @@ OPENED_BY: Mapping[str, frozenset[Scope]] = {
     "discard_item": _MANAGE,
     "restore_item": _MANAGE,
     "grant_tokens": _ADMIN,
+    "list_invites": _ADMIN,
+    "create_invite": _ADMIN,
+    "revoke_invite": _ADMIN,
     "list_unknown": _ADMIN,
     "resolve_unknown": _ADMIN,
 }

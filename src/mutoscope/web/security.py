@@ -30,6 +30,8 @@ from mutoscope.web.scopes import AS_STRANGER, check_scopes_for, opens
 COOKIE = "mutoscope_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SECRET_CHARS = 200
+FOR_PROGRAMS = ("/api/", "/media/")
+"""Where keys open anything."""
 
 
 class CrossSite(Forbidden):
@@ -143,7 +145,9 @@ async def _by_key(studio: Studio, secret: str, operation: str) -> Authentication
 
 
 def _operation(connection: Connection) -> str:
-    """The name of the function that the request is for."""
+    """The name of the function that the request is for; none for pages, which take no keys and share some names."""
+    if not connection.scope["path"].startswith(FOR_PROGRAMS):
+        return ""
     return str(connection.scope["route_handler"].handler_name).rpartition(".")[2]
 
 

@@ -13,6 +13,7 @@ from mutoscope.store.mongo.buckets import MongoBuckets
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
+from mutoscope.store.mongo.invites import MongoInvites
 from mutoscope.store.mongo.keys import MongoKeys
 from mutoscope.store.mongo.ledger import MongoLedger
 from mutoscope.store.mongo.media import MongoMedia
@@ -27,6 +28,7 @@ from mutoscope.store.port import (
     Buckets,
     Events,
     Generations,
+    InvitesStore,
     KeysStore,
     Ledger,
     MediaStore,
@@ -49,6 +51,7 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
+        self.invites: InvitesStore = MongoInvites(engine)
         self.keys: KeysStore = MongoKeys(engine)
         self.buckets: Buckets = MongoBuckets(engine)
         self.models: ModelsStore = MongoModels(engine)

@@ -50,6 +50,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "sessions": [_index("of_person", "person_id"), _index("by_end", "expires_at")],
     "links": [],
     "api_keys": [_index("secret", "secret_hash", unique=True), _index("of_person", "person_id")],
+    "invites": [_index("secret", "secret_hash", unique=True)],
     "buckets": [_index("by_full_at", "full_at")],
     "events": [_index("by_age", "at")],
     "counters": [],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
@@ -20,8 +21,10 @@ class MongoPeople:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+    async def add(
+        self, person: Person, grant: Entry | None, link_hash: str | None = None, invite_hash: str | None = None
+    ) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash, invite_hash))
 
     async def get(self, id: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, {"_id": id}))
@@ -61,9 +64,13 @@ class MongoPeople:
         return await self._engine.step(lambda c: _use_link(c, secret_hash, purpose, now))
 
 
-async def _add(c: Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+async def _add(
+    c: Connection, person: Person, grant: Entry | None, link_hash: str | None, invite_hash: str | None
+) -> Person:
     if link_hash is not None:
         await _set_up(c, link_hash, person.created_at)
+    if invite_hash is not None:
+        await invites.use(c, invite_hash, person.created_at)
     await _free_name(c, person)
     await c["people"].insert(from_person(person))
     if grant is not None:

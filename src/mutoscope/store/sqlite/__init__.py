@@ -11,6 +11,7 @@ from mutoscope.store.port import (
     Buckets,
     Events,
     Generations,
+    InvitesStore,
     KeysStore,
     Ledger,
     MediaStore,
@@ -26,6 +27,7 @@ from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
 from mutoscope.store.sqlite.generations import SqliteGenerations
+from mutoscope.store.sqlite.invites import SqliteInvites
 from mutoscope.store.sqlite.keys import SqliteKeys
 from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
@@ -44,6 +46,7 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
+        self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)
         self.buckets: Buckets = MemoryBuckets(engine)
         self.models: ModelsStore = SqliteModels(engine)

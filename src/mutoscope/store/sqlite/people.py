@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
@@ -21,8 +22,10 @@ class SqlitePeople:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+    async def add(
+        self, person: Person, grant: Entry | None, link_hash: str | None = None, invite_hash: str | None = None
+    ) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash, invite_hash))
 
     async def get(self, id: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, "id", id))
@@ -65,9 +68,13 @@ class SqlitePeople:
         return await self._engine.write(lambda c: _use_link(c, secret_hash, purpose, now))
 
 
-def _add(c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+def _add(
+    c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: str | None, invite_hash: str | None
+) -> Person:
     if link_hash is not None:
         _set_up(c, link_hash, person.created_at)
+    if invite_hash is not None:
+        invites.use(c, invite_hash, person.created_at)
     _free_name(c, person)
     insert(c, person)
     if grant is not None:

@@ -21,6 +21,14 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A new account; ``invite`` is what stands behind ``invite=`` in the link of an invitation."""
+
+    name: str
+    password: str
+    invite: str | None = None
+
+
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
     """The first administrator, with the secret of the set-up link."""
 
@@ -93,6 +101,13 @@ async def sign_in_as(request: Asked, name: str, password: str) -> Person:
         return await studio_of(request).accounts.sign_in(name, password, source(request) or "")
 
 
+async def register_as(request: Asked, name: str, password: str, invite: str | None) -> Person:
+    """The new person. Raises Invalid, Conflict, Forbidden, WrongCredentials for a bad invitation, TooOften."""
+    async with attempt(request):
+        await count_registration(request)
+        return await studio_of(request).accounts.register(name, password, source(request) or "", invite)
+
+
 async def set_password(request: Asked, old: str, new: str) -> Person:
     """Change the password of whoever asks. Raises WrongCredentials, Invalid, Conflict, TooOften."""
     person = person_of(request)
@@ -114,10 +129,9 @@ async def set_up(request: Asked, data: JSONBody[SetUp]) -> Response[PersonView]:
 
 
 @post("/auth/register")
-async def register(request: Asked, data: JSONBody[Credentials]) -> Response[PersonView]:
+async def register(request: Asked, data: JSONBody[Registration]) -> Response[PersonView]:
     """Make an account, and sign in."""
-    await count_registration(request)
-    person = await studio_of(request).accounts.register(data.name, data.password, source(request) or "")
+    person = await register_as(request, data.name, data.password, data.invite)
     return await _signed_in(request, person, 201)
 
 

@@ -40,6 +40,8 @@ page_routes: list[ControllerRouterHandler] = [
             account.sign_out_everywhere,
             account.create_key,
             account.revoke_key,
+            account.create_invite,
+            account.revoke_invite,
             account.end_session,
             account.end_other_sessions,
         ],

@@ -1,6 +1,7 @@
 """One's tokens and one's account."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from litestar import Response, get, post
@@ -10,6 +11,7 @@ from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, Wron
 from mutoscope.domain.keys import KEYS_OF_ONE, NAME_CHARS, Scope
 from mutoscope.domain.people import PASSWORD_CHARS
 from mutoscope.web.api.auth import set_password
+from mutoscope.web.api.invites import invite_url, invite_view
 from mutoscope.web.api.keys import current_secret, current_session, key_view, session_view
 from mutoscope.web.api.tokens import entry_view
 from mutoscope.web.pages.entry import welcome
@@ -40,6 +42,7 @@ async def _show(
     shown: dict[str, Any] = {
         "typed": {},
         "secret": None,
+        "invite_link": None,
         "password_chars": PASSWORD_CHARS,
         "name_chars": NAME_CHARS,
         "keys_of_one": KEYS_OF_ONE,
@@ -47,6 +50,8 @@ async def _show(
         "keys": [key_view(key, now) for key in await studio.keys.list(person)],
         "sessions": [session_view(session, current) for session in sessions],
     }
+    invites = await studio.invites.list(person) if person.is_admin else []
+    shown["invites"] = [invite_view(invite, now) for invite in invites]
     return await page(request, "account.html", status, wrong=wrong or {}, **(shown | more))
 
 
@@ -96,6 +101,30 @@ async def revoke_key(request: Asked, id: FromPath[str]) -> Response[None]:
     except NotFound:
         return go("/account")
     return go("/account?done=revoked")
+
+
+@post("/account/invites", status_code=200)
+async def create_invite(request: Asked) -> Response[str]:
+    """Make an invitation, and show its link this once."""
+    studio, person, typed = studio_of(request), signed_in(request), await fields_of(request)
+    asked = {"uses": "1", "days": "7", "tokens": "0"} | {name: text for name, text in typed.items() if text.strip()}
+    uses, days, given = (whole(asked[name].strip()) for name in ("uses", "days", "tokens"))
+    try:
+        if uses is None or days is None or given is None:
+            raise Invalid("Those have to be whole numbers.")
+        _, secret = await studio.invites.create(person, uses, days, given, typed.get("note", ""))
+    except Invalid as e:
+        said = ", ".join(f"{name.replace('_', ' ')}: {text}" for name, text in wrong_fields(e).items())
+        return await _show(request, 422, {"invite": said or e.detail}, typed=typed)
+    return await _show(request, invite_link=invite_url(studio, secret))
+
+
+@post("/account/invites/{id:str}/revoke")
+async def revoke_invite(request: Asked, id: FromPath[str]) -> Response[None]:
+    """Take an invitation back; one that is gone already is no reason to complain."""
+    with suppress(NotFound):
+        await studio_of(request).invites.revoke(signed_in(request), id)
+    return go("/account?done=invite-revoked")
 
 
 @post("/account/sessions/{id:str}/end")

@@ -4,8 +4,8 @@ from litestar import Response, get, post
 
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
 from mutoscope.domain.people import PASSWORD_CHARS, Person
-from mutoscope.web.api.auth import let_in, sign_in_as
-from mutoscope.web.limits import attempt, count_registration, source
+from mutoscope.web.api.auth import let_in, register_as, sign_in_as
+from mutoscope.web.limits import attempt, source
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
 from mutoscope.web.security import Asked, ended_cookie, studio_of
@@ -61,23 +61,23 @@ async def sign_in_by_link(request: Asked) -> Response[str] | Response[None]:
 @get("/register")
 async def register_page(request: Asked) -> Response[str]:
     """The form for a new account."""
-    return await _form(request, "register.html", {"next": request.query_params.get("next", "/")}, {}, "", 200)
+    typed = {"next": request.query_params.get("next", "/"), "invite": request.query_params.get("invite", "")}
+    return await _form(request, "register.html", typed, {}, "", 200)
 
 
 @post("/register")
 async def register(request: Asked) -> Response[str] | Response[None]:
     """Make an account, and sign in."""
-    studio, typed = studio_of(request), await fields_of(request)
+    typed = await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        await count_registration(request)
-        person = await studio.accounts.register(name, password, source(request) or "")
+        person = await register_as(request, name, password, typed.get("invite") or None)
     except Invalid as e:
         return await _form(request, "register.html", typed, wrong_fields(e), "", 422)
     except Conflict as e:
         return await _form(request, "register.html", typed, {"name": e.detail}, "", 409)
-    except Forbidden as e:
-        return await _form(request, "register.html", typed, {}, e.detail, 403)
+    except (Forbidden, WrongCredentials) as e:
+        return await _form(request, "register.html", typed, {}, e.detail, e.status)
     return await welcome(request, person, typed.get("next", "/"))
 
 

@@ -44,6 +44,7 @@ DONE: Mapping[str, str] = {
     "trashed": "In the trash now.",
     "restored": "Taken out of the trash.",
     "password": "The new password is set. Every other session, token and key has ended.",
+    "invite-revoked": "The invitation is taken back.",
     "revoked": "The key is revoked.",
     "session-ended": "That session has ended.",
     "sessions-ended": "All other sessions have ended.",

@@ -1,4 +1,4 @@
-"""The collections of API keys and of the buckets of limits."""
+"""The collections of API keys, invitations, and the buckets of limits."""
 
 from pymongo.asynchronous.database import AsyncDatabase
 
