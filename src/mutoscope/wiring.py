@@ -41,6 +41,7 @@ from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
 from mutoscope.services.restoring import Restored, restore_backup
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
@@ -164,8 +165,10 @@ def _studio(
     store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
+    accounts = Accounts(store, ids, clock, keys.jwt, policy)
     return Studio(
-        accounts=Accounts(store, ids, clock, keys.jwt, policy),
+        accounts=accounts,
+        resets=Resets(store, clock, accounts),
         sessions=Sessions(store, clock),
         keys=Keys(store, ids, clock),
         invites=Invites(store, ids, clock),

@@ -163,3 +163,10 @@ def test_an_invitation_is_made_its_link_printed_once_listed_and_taken_back(data:
     assert made["url"].partition("=")[2] not in listed
     assert mutoscope(data, "invites", "revoke", made["invite"]["id"]).code == 0
     assert mutoscope(data, "invites", "list").out == "No invitations.\n"
+
+
+def test_a_link_for_a_new_password_is_printed(data: Path) -> None:
+    made = mutoscope(data, "user", "reset", "alice", "--json").json
+    assert "/reset?link=" in made["url"]
+    nobody = mutoscope(data, "user", "reset", "nobody-here", "--json")
+    assert (nobody.code, nobody.error["code"]) == (1, "wrong_credentials")

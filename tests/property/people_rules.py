@@ -98,7 +98,16 @@ class PeopleRules(Pair):
     @rule(hash=links | links | links | st.just("none"), purpose=st.sampled_from(Purpose))
     def use_link(self, hash: str, purpose: Purpose) -> None:
         now = self.now()
+        self.ask(lambda store: store.people.link(hash, purpose, now))
         self.ask(lambda store: store.people.use_link(hash, purpose, now))
+
+    @rule(id=people, hash=links)
+    def reset(self, id: str, hash: str) -> None:
+        before, now = self.ask(lambda store: store.people.get(id)), self.now()
+        assert before is not None
+        after = structs.replace(before, token_version=before.token_version + 1)
+        self.ask(lambda store: store.people.change(after, before.token_version, hash, now))
+        self.ask(lambda store: store.people.get(id))
 
     @rule(
         id=people | people | people | st.just(NOBODY), change=st.sampled_from([-100, -3, 1, 3, 50]), memo=texts,

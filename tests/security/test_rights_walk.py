@@ -65,6 +65,7 @@ APART = {
     "GET /sign-in",
     "GET /register",
     "GET /set-up",
+    "GET /reset",
 }
 """Shows no item and no person."""
 ELSEWHERE = (
@@ -88,12 +89,15 @@ ELSEWHERE = (
             "POST /api/admin/invites",
             "DELETE /api/admin/invites/{invite_id}",
             "POST /account/invites",
+            "POST /api/admin/reset-links",
+            "POST /api/auth/reset",
+            "POST /reset",
             "POST /account/invites/{id}/revoke",
             "POST /account/keys/{id}/revoke",
             "POST /account/sessions/{id}/end",
             "POST /account/sessions/end-others",
         ),
-        "tests/web/test_keys.py, tests/web/test_invites.py, tests/security/test_key_scopes.py: nothing of items",
+        "tests/web/test_keys.py, tests/web/test_invites.py, tests/security/test_resets.py, tests/security/test_key_scopes.py: nothing of items",
     )
     | {
         f"POST {path}": "tests/web/test_auth.py and tests/web/pages: nothing of items"

@@ -33,6 +33,7 @@ from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
@@ -84,8 +85,10 @@ class House:
         store, clock = self.store, self.clock
         categories = load_categories(None)
         addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
+        accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
         return Studio(
-            accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
+            accounts=accounts,
+            resets=Resets(store, clock, accounts),
             sessions=Sessions(store, clock),
             keys=Keys(store, ids, clock),
             invites=Invites(store, ids, clock),

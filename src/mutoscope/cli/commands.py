@@ -216,6 +216,19 @@ def user_create(shell: Shell, name: str, role: str, password_stdin: bool) -> Non
     shell.ask(go)
 
 
+@user.command("reset")
+@click.argument("name")
+@click.pass_obj
+def user_reset(shell: Shell, name: str) -> None:
+    """Print a link with which somebody sets a new password; it works once, for an hour."""
+
+    async def go(client: Client) -> None:
+        made = await client.post("/operator/reset-links", {"name": name})
+        shell.answer(made, made["url"])
+
+    shell.ask(go)
+
+
 @main.group()
 def tokens() -> None:
     """Tokens."""

@@ -82,6 +82,7 @@ class Purpose(StrEnum):
 
     SET_UP = "set_up"
     SIGN_IN = "sign_in"
+    RESET = "reset"
 
 
 class OneTimeLink(msgspec.Struct, frozen=True, kw_only=True):

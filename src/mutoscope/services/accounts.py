@@ -133,7 +133,7 @@ class Accounts:
         """Set a new password; every session, token and key ends. Raises Conflict when another change came between."""
         checked = await self._check(person.name, old, source)
         check_password(new, person.name)
-        return await self._change(checked, password_hash=await self._hash(new, source))
+        return await self._change(checked, password_hash=await self.hash_password(new, source))
 
     async def suspend(self, by: Person, name: str, suspended: bool = True) -> Person:
         """Shut a person out, or let them in again; sessions, tokens and keys end at once, and for good."""
@@ -211,7 +211,7 @@ class Accounts:
         person = Person(
             id=self._ids.new("usr"),
             name=name,
-            password_hash=await self._hash(password, source),
+            password_hash=await self.hash_password(password, source),
             role=role,
             created_at=now,
         )
@@ -234,7 +234,8 @@ class Accounts:
         )
         return secret
 
-    async def _hash(self, password: str, source: str) -> str:
+    async def hash_password(self, password: str, source: str = "") -> str:
+        """What is stored of a password, when it is this source's turn. Raises TooOften in a crowd."""
         async with self._hashing.one(source):
             return await asyncio.to_thread(HASHER.hash, password)
 

@@ -18,6 +18,7 @@ from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
@@ -32,6 +33,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
     invites: Invites
     limits: Limits
+    resets: Resets
     generate: Generate
     outcomes: Outcomes
     gallery: Gallery

@@ -274,10 +274,14 @@ class People(Protocol):
         """The administrator who came first; None while nobody administers this studio."""
         ...
 
-    async def change(self, person: Person, expected_version: int) -> None:
-        """Replace the record, if its ``token_version`` is still the expected one; sessions and keys end when it goes up.
+    async def change(
+        self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
+    ) -> None:
+        """Replace the record, if its ``token_version`` is still the expected one; sessions, keys and one-time links of the
+        person end when it goes up. With ``link_hash``, in the same commit that RESET link of theirs is used up at ``now``.
 
-        Raises Conflict when it is not, when there is no such person, or when the name is taken.
+        Raises Conflict when it is not, when there is no such person, or when the name is taken; WrongCredentials when the
+        link is not good.
         """
         ...
 
@@ -307,6 +311,10 @@ class People(Protocol):
 
     async def add_link(self, link: OneTimeLink) -> None:
         """Keep a one-time link."""
+        ...
+
+    async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        """The link while it is good, without using it up."""
         ...
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

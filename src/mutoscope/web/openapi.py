@@ -22,7 +22,7 @@ from mutoscope.web.security import Asked, cookie_name, studio_of
 Json = dict[str, Any]
 
 OPEN = frozenset(
-    {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token"}
+    {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token", "reset_password"}
     | {"list_models", "list_categories", "quote_generation"}
 )
 """Operations for which it does not matter who asks."""
@@ -42,7 +42,16 @@ PROBLEMS: dict[int, str] = {
     503: "Not right now (`unavailable`); the same request works later",
 }
 LIMITED = frozenset(
-    {"follow_events", "set_up", "register", "sign_in", "sign_in_link", "issue_token", "change_password"}
+    {
+        "follow_events",
+        "set_up",
+        "register",
+        "sign_in",
+        "sign_in_link",
+        "issue_token",
+        "change_password",
+        "reset_password",
+    }
     | {"create_generation", "retry_generation"}
 )
 COSTLY = frozenset({"create_generation", "retry_generation"})
@@ -51,6 +60,7 @@ CLASHING = frozenset(
         "set_up",
         "register",
         "create_key",
+        "reset_password",
         "change_item",
         "discard_item",
         "restore_item",
@@ -58,7 +68,7 @@ CLASHING = frozenset(
         "retry_generation",
     }
 )
-ADMINISTRATION = frozenset({"grant_tokens"})
+ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link"})
 HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
 """Operations whose function has another name."""
 
@@ -175,7 +185,8 @@ def _complete(path: str, operation: Json) -> None:
 def _refusals(path: str, name: str, operation: Json) -> list[int]:
     takes_body = "requestBody" in operation
     applies = {
-        401: name not in OPEN or name in {"set_up", "register", "sign_in", "sign_in_link", "issue_token"},
+        401: name not in OPEN
+        or name in {"set_up", "register", "sign_in", "sign_in_link", "issue_token", "reset_password"},
         402: name in COSTLY,
         403: takes_body or name not in OPEN or name in CLASHING | ADMINISTRATION,
         404: "{" in path or name in ADMINISTRATION,

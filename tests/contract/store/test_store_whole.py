@@ -136,6 +136,7 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.keys.of_person(alice.id),
         closed.keys.use("key", NOON),
         closed.keys.revoke(alice.id, "key"),
+        closed.people.link("secret", Purpose.RESET, NOON),
         closed.invites.all(),
         closed.invites.of_secret("hash", NOON),
         closed.invites.revoke("inv"),

@@ -35,8 +35,10 @@ class MongoPeople:
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
-    async def change(self, person: Person, expected_version: int) -> None:
-        await self._engine.write(lambda c: _change(c, person, expected_version))
+    async def change(
+        self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
+    ) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.step(lambda c: c["sessions"].delete({"expires_at": {"$lte": session.created_at}}))
@@ -59,6 +61,9 @@ class MongoPeople:
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.step(lambda c: c["links"].insert(plain(link) | {"_id": link.secret_hash}))
+
+    async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.step(lambda c: _use_link(c, secret_hash, purpose, now))
@@ -92,19 +97,28 @@ async def _first_admin(c: Connection) -> Person | None:
     return to_person(document) if document else None
 
 
-async def _change(c: Connection, person: Person, expected_version: int) -> None:
+async def _change(c: Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
     before = await _person(c, {"_id": person.id})
     if before is None:
         raise Conflict("There is no such person any more.")
     if before.token_version != expected_version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    if link_hash is not None:
+        await _use_reset(c, link_hash, person, now)
     await _free_name(c, person)
     await c["people"].update({"_id": person.id}, {"$set": from_person(person)})
     if person.token_version > before.token_version:
         await c["sessions"].delete({"person_id": person.id})
         await c["api_keys"].delete({"person_id": person.id})
+        await c["links"].delete({"person_id": person.id})
     if person.name != before.name:
         await items.index_again(c, person.id, person.name)
+
+
+async def _use_reset(c: Connection, link_hash: str, person: Person, now: Millis) -> None:
+    link = await _use_link(c, link_hash, Purpose.RESET, now)
+    if link is None or link.person_id != person.id:
+        raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 
 async def _free_name(c: Connection, person: Person) -> None:
@@ -132,6 +146,11 @@ async def _sessions_of(c: Connection, person_id: str, now: Millis) -> list[Sessi
         {"person_id": person_id, "expires_at": {"$gt": now}}, [("created_at", -1), ("_id", 1)]
     )
     return [struct_of(document, Session) for document in found]
+
+
+async def _link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    document = await c["links"].one({"_id": secret_hash, "purpose": purpose, "expires_at": {"$gt": now}})
+    return struct_of(document, OneTimeLink) if document else None
 
 
 async def _use_link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

@@ -36,8 +36,10 @@ class SqlitePeople:
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
-    async def change(self, person: Person, expected_version: int) -> None:
-        await self._engine.write(lambda c: _change(c, person, expected_version))
+    async def change(
+        self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
+    ) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.write(lambda c: _open_session(c, session))
@@ -63,6 +65,9 @@ class SqlitePeople:
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.write(lambda c: insert_link(c, link))
+
+    async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.write(lambda c: _use_link(c, secret_hash, purpose, now))
@@ -119,12 +124,14 @@ def _first_admin(c: sqlite3.Connection) -> Person | None:
     )
 
 
-def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> None:
+def _change(c: sqlite3.Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
     before = _person(c, "id", person.id)
     if before is None:
         raise Conflict("There is no such person any more.")
     if before.token_version != expected_version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    if link_hash is not None:
+        _use_reset(c, link_hash, person, now)
     _free_name(c, person)
     c.execute(
         "UPDATE people SET name_key = ?, role = ?, created_at = ?, document = ? WHERE id = ?",
@@ -133,8 +140,15 @@ def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> Non
     if person.token_version > before.token_version:
         c.execute("DELETE FROM sessions WHERE person_id = ?", (person.id,))
         c.execute("DELETE FROM api_keys WHERE person_id = ?", (person.id,))
+        c.execute("DELETE FROM links WHERE json_extract(document, '$.person_id') = ?", (person.id,))
     if person.name != before.name:
         items.index_again(c, person.id)
+
+
+def _use_reset(c: sqlite3.Connection, link_hash: str, person: Person, now: Millis) -> None:
+    link = _use_link(c, link_hash, Purpose.RESET, now)
+    if link is None or link.person_id != person.id:
+        raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 
 def _free_name(c: sqlite3.Connection, person: Person) -> None:
@@ -177,6 +191,14 @@ def _sessions_of(c: sqlite3.Connection, person_id: str, now: Millis) -> list[Ses
     rows = c.execute("SELECT document FROM sessions WHERE person_id = ? AND expires_at > ?", (person_id, now))
     found = [msgspec.json.decode(row[0], type=Session) for row in rows]
     return sorted(found, key=lambda session: (-session.created_at, session.secret_hash))
+
+
+def _link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    row = c.execute(
+        "SELECT document FROM links WHERE secret_hash = ? AND purpose = ? AND expires_at > ?",
+        (secret_hash, purpose, now),
+    ).fetchone()
+    return msgspec.json.decode(row[0], type=OneTimeLink) if row else None
 
 
 def _use_link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

@@ -43,6 +43,25 @@ class LinkSecret(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
 
 
+class ResetWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose password is lost, by name."""
+
+    name: str
+
+
+class ResetLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that works once, for an hour."""
+
+    url: str
+
+
+class PasswordReset(msgspec.Struct, frozen=True, kw_only=True):
+    """A new password, with the secret of the link."""
+
+    secret: str
+    password: str
+
+
 class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
     """The password as it is, and as it shall be."""
 
@@ -106,6 +125,17 @@ async def register_as(request: Asked, name: str, password: str, invite: str | No
     async with attempt(request):
         await count_registration(request)
         return await studio_of(request).accounts.register(name, password, source(request) or "", invite)
+
+
+def reset_url(studio: Studio, secret: str) -> str:
+    """The link for a new password."""
+    return f"{studio.base_url}/reset?link={secret}"
+
+
+async def reset_as(request: Asked, secret: str, password: str) -> Person:
+    """Whose password was set. Raises WrongCredentials, Invalid, Conflict, TooOften."""
+    async with attempt(request):
+        return await studio_of(request).resets.reset(secret, password, source(request) or "")
 
 
 async def set_password(request: Asked, old: str, new: str) -> Person:
@@ -174,6 +204,19 @@ async def change_password(request: Asked, data: JSONBody[PasswordChange]) -> Res
     return Response(None, status_code=204, cookies=cookies)
 
 
+@post("/admin/reset-links")
+async def create_reset_link(request: Asked, data: JSONBody[ResetWanted]) -> ResetLink:
+    """Make a link with which somebody sets a new password (administrators, who hand it over)."""
+    studio = studio_of(request)
+    return ResetLink(url=reset_url(studio, await studio.resets.link_for(person_of(request), data.name)))
+
+
+@post("/auth/reset", status_code=200)
+async def reset_password(request: Asked, data: JSONBody[PasswordReset]) -> Response[PersonView]:
+    """Set a new password with the secret of a link, and sign in. Everything that was signed in before ends."""
+    return await _signed_in(request, await reset_as(request, data.secret, data.password))
+
+
 @post("/auth/token", status_code=200)
 async def issue_token(request: Asked, data: JSONBody[Credentials]) -> TokenView:
     """A token for a program, for name and password."""
@@ -202,6 +245,8 @@ routes: list[BaseRouteHandler] = [
     sign_out,
     sign_out_everywhere,
     change_password,
+    create_reset_link,
+    reset_password,
     issue_token,
     get_me,
 ]

@@ -33,6 +33,8 @@ page_routes: list[ControllerRouterHandler] = [
             entry.register,
             entry.set_up_page,
             entry.set_up,
+            entry.reset_page,
+            entry.reset,
             entry.sign_out,
             account.tokens,
             account.account,

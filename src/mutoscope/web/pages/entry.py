@@ -4,7 +4,7 @@ from litestar import Response, get, post
 
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
 from mutoscope.domain.people import PASSWORD_CHARS, Person
-from mutoscope.web.api.auth import let_in, register_as, sign_in_as
+from mutoscope.web.api.auth import let_in, register_as, reset_as, sign_in_as
 from mutoscope.web.limits import attempt, source
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
@@ -101,6 +101,25 @@ async def set_up(request: Asked) -> Response[str] | Response[None]:
     except (Conflict, WrongCredentials) as e:
         return await _form(request, "set-up.html", typed, {}, e.detail, e.status)
     return await welcome(request, person, "/create")
+
+
+@get("/reset")
+async def reset_page(request: Asked) -> Response[str]:
+    """The form for a new password; it needs the secret of a one-time link, and looking at it uses up nothing."""
+    return await _form(request, "reset.html", {"secret": request.query_params.get("link", "")}, {}, "", 200)
+
+
+@post("/reset")
+async def reset(request: Asked) -> Response[str] | Response[None]:
+    """Set a new password, and sign in."""
+    typed = await fields_of(request)
+    try:
+        person = await reset_as(request, typed.get("secret", ""), typed.get("password", ""))
+    except Invalid as e:
+        return await _form(request, "reset.html", typed, wrong_fields(e), "", 422)
+    except (Conflict, WrongCredentials) as e:
+        return await _form(request, "reset.html", typed, {}, e.detail, e.status)
+    return await welcome(request, person, "/account?done=password")
 
 
 @post("/sign-out")
