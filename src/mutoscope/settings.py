@@ -82,7 +82,7 @@ class Settings(ProviderSettings):
     )
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",
-        description="Reverse proxies whose `X-Forwarded-*` headers are believed: addresses or networks, with commas between.",
+        description="Reverse proxies whose `X-Forwarded-*` headers are believed: addresses or networks, with commas between. Unset behind a proxy, limits take all people for one.",
     )
 
     default_visibility: Visibility = Field(
@@ -92,8 +92,9 @@ class Settings(ProviderSettings):
     gallery_open: bool = Field(
         True, description="Whether visitors who have not signed in may browse the public gallery."
     )
-    registration: Literal["open", "closed"] = Field(
-        "open", description="Whether people may make their own account: `open` or `closed`."
+    registration: Literal["open", "invite", "closed"] = Field(
+        "open",
+        description="Who may make their own account: everybody (`open`), who was invited (`invite`), nobody (`closed`).",
     )
     sign_up_grant: int | None = Field(
         None, ge=0, le=1_000_000_000,
@@ -102,6 +103,18 @@ class Settings(ProviderSettings):
 
     per_person_jobs: int = Field(
         4, ge=1, le=1000, description="How many jobs of one person may be at providers at once."
+    )
+    orders_per_minute: int = Field(
+        120,
+        ge=1,
+        le=6_000,
+        description="How many orders a minute one person may make, and as many at once; four times as many may come from one address.",
+    )
+    registrations_per_hour: int = Field(
+        10,
+        ge=1,
+        le=3_600,
+        description="How many accounts an hour may be made from one address, and as many at once.",
     )
     workers: int = Field(
         2,

@@ -36,10 +36,15 @@ from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
+from mutoscope.services.invites import Invites
+from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
 from mutoscope.services.restoring import Restored, restore_backup
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.settings import Settings
@@ -163,8 +168,14 @@ def _studio(
     store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
+    accounts = Accounts(store, ids, clock, keys.jwt, policy)
     return Studio(
-        accounts=Accounts(store, ids, clock, keys.jwt, policy),
+        accounts=accounts,
+        resets=Resets(store, clock, accounts),
+        sessions=Sessions(store, clock),
+        keys=Keys(store, ids, clock),
+        invites=Invites(store, ids, clock),
+        limits=Limits(store.buckets, clock, policy),
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),
@@ -248,11 +259,15 @@ def _policy(settings: Settings, costs_money: bool) -> Policy:
         default_visibility=settings.default_visibility,
         gallery_open=settings.gallery_open,
         registration_open=settings.registration == "open",
+        invites_open=settings.registration in ("open", "invite"),
         sign_up_grant=settings.grant_at_sign_up(costs_money),
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
         from_bucket=settings.delivery in (None, "bucket") and settings.aws_s3_bucket is not None,
         cdn_url=settings.cdn_url if settings.delivery == "cdn" else None,
+        orders_per_minute=settings.orders_per_minute,
+        registrations_per_hour=settings.registrations_per_hour,
+        behind_proxy=bool(settings.trusted_proxies),
         unknown_release_ms=settings.unknown_release_hours * HOUR,
     )
 

@@ -138,3 +138,35 @@ def test_an_unknown_outcome_is_listed_and_only_a_job_there_is_can_be_resolved(da
     nobody = mutoscope(data, "jobs", "resolve", "gen_none", "--failed", "--json")
     assert (nobody.code, nobody.error["code"]) == (1, "not_found")
     assert mutoscope(data, "jobs", "resolve", "gen_none").code == 2
+
+
+def test_a_key_is_made_printed_once_listed_and_revoked(data: Path) -> None:
+    made = mutoscope(
+        data, "keys", "create", "nightly", "--scope", "read", "--scope", "admin", "--days", "3", "--json"
+    ).json
+    assert made["secret"].startswith("mto_")
+    assert made["key"]["scopes"] == ["read", "admin"]
+    listed = mutoscope(data, "keys", "list")
+    assert f"{made['key']['id']} nightly: read, admin; ends " in listed.out
+    assert made["secret"] not in listed.out
+    assert mutoscope(data, "keys", "revoke", made["key"]["id"]).code == 0
+    assert mutoscope(data, "keys", "list").out == "No keys.\n"
+    again = mutoscope(data, "keys", "revoke", made["key"]["id"], "--json")
+    assert (again.code, again.error["code"]) == (1, "not_found")
+
+
+def test_an_invitation_is_made_its_link_printed_once_listed_and_taken_back(data: Path) -> None:
+    made = mutoscope(data, "invites", "create", "--uses", "3", "--tokens", "5", "--note", "friends", "--json").json
+    assert "/register?invite=" in made["url"]
+    listed = mutoscope(data, "invites", "list").out
+    assert f"{made['invite']['id']} 0 of 3 used, ends " in listed
+    assert made["url"].partition("=")[2] not in listed
+    assert mutoscope(data, "invites", "revoke", made["invite"]["id"]).code == 0
+    assert mutoscope(data, "invites", "list").out == "No invitations.\n"
+
+
+def test_a_link_for_a_new_password_is_printed(data: Path) -> None:
+    made = mutoscope(data, "user", "reset", "alice", "--json").json
+    assert "/reset?link=" in made["url"]
+    nobody = mutoscope(data, "user", "reset", "nobody-here", "--json")
+    assert (nobody.code, nobody.error["code"]) == (1, "wrong_credentials")

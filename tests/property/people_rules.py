@@ -58,12 +58,19 @@ class PeopleRules(Pair):
         self.ask(lambda store: store.people.first_admin())
         self.ask(lambda store: store.people.change(cast.person(name, id=NOBODY), 1))
 
-    @rule(target=secrets, id=people, agent=texts, lasts=st.sampled_from([1, 10, 3600]))
-    def open_session(self, id: str, agent: str, lasts: int) -> str:
+    @rule(
+        target=secrets,
+        id=people,
+        agent=texts,
+        lasts=st.sampled_from([1, 10, 3600]),
+        version=st.sampled_from([None, 1, 2]),
+    )
+    def open_session(self, id: str, agent: str, lasts: int, version: int | None) -> str:
         now, hash = self.now(), self.new("session")
         session = Session(
-            secret_hash=hash, person_id=id, created_at=now, expires_at=now + lasts * SECOND, user_agent=agent
-        )
+            secret_hash=hash, person_id=id, created_at=now, expires_at=now + lasts * SECOND, user_agent=agent,
+            token_version=version,
+        )  # fmt: skip
         self.ask(lambda store: store.people.open_session(session))
         return hash
 
@@ -71,11 +78,12 @@ class PeopleRules(Pair):
     def use_session(self, hash: str) -> None:
         now = self.now()
         self.ask(lambda store: store.people.session(hash, now))
+        self.ask(lambda store: store.people.use_session(hash, now))
 
-    @rule(hash=secrets, id=people, all=st.booleans())
-    def close_sessions(self, hash: str, id: str, all: bool) -> None:
+    @rule(hash=secrets, id=people, all=st.booleans(), but=st.booleans())
+    def close_sessions(self, hash: str, id: str, all: bool, but: bool) -> None:
         if all:
-            self.ask(lambda store: store.people.close_sessions(id))
+            self.ask(lambda store: store.people.close_sessions(id, hash if but else None))
         else:
             self.ask(lambda store: store.people.close_session(hash))
 
@@ -90,7 +98,16 @@ class PeopleRules(Pair):
     @rule(hash=links | links | links | st.just("none"), purpose=st.sampled_from(Purpose))
     def use_link(self, hash: str, purpose: Purpose) -> None:
         now = self.now()
+        self.ask(lambda store: store.people.link(hash, purpose, now))
         self.ask(lambda store: store.people.use_link(hash, purpose, now))
+
+    @rule(id=people, hash=links)
+    def reset(self, id: str, hash: str) -> None:
+        before, now = self.ask(lambda store: store.people.get(id)), self.now()
+        assert before is not None
+        after = structs.replace(before, token_version=before.token_version + 1)
+        self.ask(lambda store: store.people.change(after, before.token_version, hash, now))
+        self.ask(lambda store: store.people.get(id))
 
     @rule(
         id=people | people | people | st.just(NOBODY), change=st.sampled_from([-100, -3, 1, 3, 50]), memo=texts,

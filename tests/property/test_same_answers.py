@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, multiple, run_state_machine_as_test
 from item_rules import ItemRules, looks
 from job_rules import JobRules, orders
+from key_rules import KeyRules
 from model_rules import ModelRules
 from people_rules import PeopleRules
 from twins import people, walk
@@ -41,7 +42,7 @@ THRESHOLDS = (
 Opener = Callable[[cast.HandClock], Coroutine[Any, Any, Sequence[Store]]]
 
 
-class Studio(JobRules, ItemRules, PeopleRules, ModelRules):
+class Studio(JobRules, ItemRules, PeopleRules, KeyRules, ModelRules):
     """Everything that the port can do."""
 
     @initialize(target=people, large=st.booleans(), order=orders, looks=st.lists(looks, min_size=2, max_size=3))

@@ -41,6 +41,8 @@ LISTS = {"GET /api/media", "GET /", "GET /gallery"}
 """What everyone may browse."""
 OWN = {
     "GET /api/me",
+    "GET /api/keys",
+    "GET /api/sessions",
     "GET /api/tokens",
     "GET /api/tokens/entries",
     "GET /api/generations",
@@ -63,37 +65,62 @@ APART = {
     "GET /sign-in",
     "GET /register",
     "GET /set-up",
+    "GET /reset",
 }
 """Shows no item and no person."""
-ELSEWHERE = {
-    "GET /api/events": "tests/web/test_events.py: ids and versions alone, and to whom",
-    "POST /api/generations": "below: a source has to be open to whoever names it",
-    "POST /create": "the same service as POST /api/generations",
-    "POST /api/quotes": "takes no id",
-    "POST /api/tokens/grants": "tests/security/test_bad_input.py: administrators alone",
-    "POST /hooks/{provider}/{reference}": "tests/web/test_hooks.py: verified calls of providers alone, and no answer tells",
-    "GET /api/admin/outcomes": "tests/web/test_outcomes.py: administrators alone",
-    "POST /api/admin/outcomes/{generation_id}": "tests/web/test_outcomes.py: administrators alone",
-} | {
-    f"POST {path}": "tests/web/test_auth.py and tests/web/pages: nothing of items"
-    for path in (
-        "/api/auth/set-up",
-        "/api/auth/register",
-        "/api/auth/sign-in",
-        "/api/auth/sign-in-link",
-        "/api/auth/sign-out",
-        "/api/auth/sign-out-everywhere",
-        "/api/auth/password",
-        "/api/auth/token",
-        "/sign-in",
-        "/sign-in/link",
-        "/register",
-        "/set-up",
-        "/sign-out",
-        "/account/password",
-        "/account/sign-out-everywhere",
+ELSEWHERE = (
+    {
+        "GET /api/events": "tests/web/test_events.py: ids and versions alone, and to whom",
+        "POST /api/generations": "below: a source has to be open to whoever names it",
+        "POST /create": "the same service as POST /api/generations",
+        "POST /api/quotes": "takes no id",
+        "POST /api/tokens/grants": "tests/security/test_bad_input.py: administrators alone",
+        "POST /hooks/{provider}/{reference}": "tests/web/test_hooks.py: verified calls of providers alone, and no answer tells",
+        "GET /api/admin/outcomes": "tests/web/test_outcomes.py: administrators alone",
+        "POST /api/admin/outcomes/{generation_id}": "tests/web/test_outcomes.py: administrators alone",
+    }
+    | dict.fromkeys(
+        (
+            "POST /api/keys",
+            "DELETE /api/keys/{key_id}",
+            "DELETE /api/sessions",
+            "DELETE /api/sessions/{session_id}",
+            "POST /account/keys",
+            "GET /api/admin/invites",
+            "POST /api/admin/invites",
+            "DELETE /api/admin/invites/{invite_id}",
+            "POST /account/invites",
+            "POST /api/admin/reset-links",
+            "POST /api/auth/reset",
+            "POST /reset",
+            "POST /account/invites/{id}/revoke",
+            "POST /account/keys/{id}/revoke",
+            "POST /account/sessions/{id}/end",
+            "POST /account/sessions/end-others",
+        ),
+        "tests/web/test_keys.py, tests/web/test_invites.py, tests/security/test_resets.py, tests/security/test_key_scopes.py: nothing of items",
     )
-}
+    | {
+        f"POST {path}": "tests/web/test_auth.py and tests/web/pages: nothing of items"
+        for path in (
+            "/api/auth/set-up",
+            "/api/auth/register",
+            "/api/auth/sign-in",
+            "/api/auth/sign-in-link",
+            "/api/auth/sign-out",
+            "/api/auth/sign-out-everywhere",
+            "/api/auth/password",
+            "/api/auth/token",
+            "/sign-in",
+            "/sign-in/link",
+            "/register",
+            "/set-up",
+            "/sign-out",
+            "/account/password",
+            "/account/sign-out-everywhere",
+        )
+    }
+)
 
 STATES = ("public", "unlisted", "private", "trashed", "hidden", "locked")
 VIEWERS = ("stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another")

@@ -81,7 +81,7 @@ def test_a_file_that_holds_no_value_is_refused(tmp_path: Path, content: bytes | 
         ("MUTOSCOPE_PORT", "eighty"),
         ("MUTOSCOPE_PORT", "65536"),
         ("MUTOSCOPE_GALLERY_OPEN", "perhaps"),
-        ("MUTOSCOPE_REGISTRATION", "invite"),
+        ("MUTOSCOPE_REGISTRATION", "perhaps"),
         ("MUTOSCOPE_DEFAULT_VISIBILITY", "secret"),
         ("MUTOSCOPE_SIGN_UP_GRANT", "-1"),
         ("MUTOSCOPE_UNKNOWN_RELEASE_HOURS", "0"),

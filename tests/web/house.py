@@ -29,13 +29,19 @@ from mutoscope.services.categories import load_categories
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
+from mutoscope.services.invites import Invites
+from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
-from mutoscope.store.port import Limits, Store
+from mutoscope.store.port import Limits as JobLimits
+from mutoscope.store.port import Store
 from mutoscope.store.sqlite import open_sqlite
 from mutoscope.web.app import create_app
 
@@ -50,6 +56,7 @@ POLICY = Policy(
     default_visibility=Visibility.PUBLIC,
     gallery_open=True,
     registration_open=True,
+    invites_open=True,
     sign_up_grant=100,
     address_window_ms=WINDOW_MS,
     upload_limits=MediaLimits(size_bytes=2_000_000, pixels=4_000_000, duration_s=60.0),
@@ -82,8 +89,14 @@ class House:
         store, clock = self.store, self.clock
         categories = load_categories(None)
         addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
+        accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
         return Studio(
-            accounts=Accounts(store, ids, clock, [TOKEN_KEY], policy),
+            accounts=accounts,
+            resets=Resets(store, clock, accounts),
+            sessions=Sessions(store, clock),
+            keys=Keys(store, ids, clock),
+            invites=Invites(store, ids, clock),
+            limits=Limits(store.buckets, clock, policy),
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
@@ -162,7 +175,7 @@ class House:
         """Take a job along its way until the item is in the gallery."""
         store, now, lease = self.store.generations, self.clock.now(), self.clock.now() + MINUTE
         await store.accept(order, None, "")
-        limits = Limits(per_provider={order.pinned.provider: 99}, per_person=99)
+        limits = JobLimits(per_provider={order.pinned.provider: 99}, per_person=99)
         claimed = await store.claim(frozenset({State.QUEUED}), "test", now, lease, limits)
         assert claimed is not None
         assert claimed.id == order.id

@@ -42,6 +42,10 @@ class Client:
         """A JSON answer. Raises Failed."""
         return await self._send("POST", path, json=json, **more)
 
+    async def delete(self, path: str) -> None:
+        """Take something away. Raises Failed."""
+        await self._send("DELETE", path)
+
     async def lines(self, path: str, json: Any) -> AsyncGenerator[Any, None]:
         """An answer of lines of JSON, as they come. Raises Failed."""
         try:

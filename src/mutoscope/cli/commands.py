@@ -14,6 +14,8 @@ from mutoscope import __version__
 from mutoscope.cli.client import Client, Failed, studio_client
 from mutoscope.cli.demo import demo as run_demo
 from mutoscope.cli.doctor import Examination
+from mutoscope.cli.invites import invites
+from mutoscope.cli.keys import keys
 from mutoscope.cli.models import models
 from mutoscope.cli.ordering import describe, order, progress_bar, wait
 from mutoscope.cli.outcomes import jobs
@@ -214,6 +216,19 @@ def user_create(shell: Shell, name: str, role: str, password_stdin: bool) -> Non
     shell.ask(go)
 
 
+@user.command("reset")
+@click.argument("name")
+@click.pass_obj
+def user_reset(shell: Shell, name: str) -> None:
+    """Print a link with which somebody sets a new password; it works once, for an hour."""
+
+    async def go(client: Client) -> None:
+        made = await client.post("/operator/reset-links", {"name": name})
+        shell.answer(made, made["url"])
+
+    shell.ask(go)
+
+
 @main.group()
 def tokens() -> None:
     """Tokens."""
@@ -307,5 +322,7 @@ def version(shell: Shell) -> None:
 
 
 main.add_command(jobs)
+main.add_command(invites)
+main.add_command(keys)
 main.add_command(models)
 main.add_command(storage)

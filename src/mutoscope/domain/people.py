@@ -6,11 +6,13 @@ from enum import StrEnum
 import msgspec
 
 from mutoscope.domain.errors import Forbidden, Invalid
-from mutoscope.domain.ids import DAY, Millis
+from mutoscope.domain.ids import DAY, MINUTE, Millis
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,38}[A-Za-z0-9]")
 PASSWORD_CHARS = (10, 200)
 SESSION_MS: Millis = 30 * DAY
+SEEN_EVERY: Millis = 10 * MINUTE
+"""How often the last use of a session is written, at most."""
 
 
 class Role(StrEnum):
@@ -44,13 +46,35 @@ def administer(person: Person, what: str) -> None:
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in browser. ``secret_hash`` is the SHA-256 of what the cookie holds; the cookie's value is not kept."""
+    """A signed-in browser. ``secret_hash`` is the SHA-256 of what the cookie holds; the cookie's value is not kept.
+
+    ``token_version`` is the person's when it was opened: it holds as long as that is the person's still. None in sessions
+    of releases that did not keep it.
+    """
 
     secret_hash: str
     person_id: str
     created_at: Millis
     expires_at: Millis
     user_agent: str = ""
+    token_version: int | None = None
+    used_at: Millis | None = None
+
+    @property
+    def id(self) -> str:
+        """What the session is called in lists."""
+        return id_of(self.secret_hash)
+
+
+def id_of(secret_hash: str) -> str:
+    """What the session of that hash is called in lists: it opens nothing, as it is a part of the hash."""
+    return f"ses_{secret_hash[:24]}"
+
+
+def still_open(session: Session, person: Person, now: Millis) -> bool:
+    """Whether the session lets its person in."""
+    current = session.token_version in (None, person.token_version)
+    return current and session.expires_at > now and person.suspended_at is None
 
 
 class Purpose(StrEnum):
@@ -58,6 +82,7 @@ class Purpose(StrEnum):
 
     SET_UP = "set_up"
     SIGN_IN = "sign_in"
+    RESET = "reset"
 
 
 class OneTimeLink(msgspec.Struct, frozen=True, kw_only=True):

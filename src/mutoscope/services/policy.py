@@ -14,6 +14,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gallery_open: bool
     """Whether visitors who have not signed in may browse the public gallery."""
     registration_open: bool
+    invites_open: bool = False
+    """Whether people with an invitation may make their own account; where registration is open they may anyhow."""
     sign_up_grant: int
     address_window_ms: Millis
     upload_limits: MediaLimits
@@ -21,5 +23,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether browsers get media by signed addresses of the bucket instead of through the studio."""
     cdn_url: str | None = None
     """The address of the shared caches in front of the studio that browsers get media from; None without any."""
+    orders_per_minute: int = 120
+    """Of one person; a few times as many from one address."""
+    registrations_per_hour: int = 10
+    """From one address."""
+    behind_proxy: bool = False
+    """Whether proxies are trusted to say whose request they pass on."""
     unknown_release_ms: Millis
     """How long a job of unknown outcome holds its tokens."""

@@ -13,9 +13,14 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.hooks import Hooks
+from mutoscope.services.invites import Invites
+from mutoscope.services.keys import Keys
+from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.resets import Resets
+from mutoscope.services.sessions import Sessions
 from mutoscope.services.tokens import Tokens
 from mutoscope.spool import Spool
 from mutoscope.store.port import Events, Stats, Store
@@ -25,6 +30,11 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     """The services of one running studio."""
 
     accounts: Accounts
+    sessions: Sessions
+    keys: Keys
+    invites: Invites
+    limits: Limits
+    resets: Resets
     generate: Generate
     outcomes: Outcomes
     hooks: Hooks

@@ -13,6 +13,8 @@ import msgspec
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
+from mutoscope.domain.invites import Invite
+from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
 from mutoscope.domain.people import OneTimeLink, Person, Session
@@ -55,10 +57,24 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     previews_due_at: Millis
 
 
-Row = Person | Session | OneTimeLink | Generation | IdempotencyKey | Entry | Line | Account | Hold | Item | Retired
+Row = (
+    Person
+    | Session
+    | OneTimeLink
+    | Generation
+    | IdempotencyKey
+    | Entry
+    | Line
+    | Account
+    | Hold
+    | Item
+    | Retired
+    | ApiKey
+    | Invite
+)
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Retired,
+    Retired, ApiKey, Invite,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -16,12 +16,13 @@ from mutoscope.domain.ids import ULID
 from mutoscope.domain.media import Variant
 from mutoscope.web.api import api_router
 from mutoscope.web.pages.template import page
+from mutoscope.web.scopes import OPENED_BY
 from mutoscope.web.security import Asked, cookie_name, studio_of
 
 Json = dict[str, Any]
 
 OPEN = frozenset(
-    {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token"}
+    {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token", "reset_password"}
     | {"list_models", "list_categories", "quote_generation"}
 )
 """Operations for which it does not matter who asks."""
@@ -31,20 +32,45 @@ EITHER = frozenset({"list_media", "get_item", "count_view", "follow_events", "ge
 PROBLEMS: dict[int, str] = {
     401: "Nobody is signed in, or the token is not valid (`sign_in_needed`, `wrong_credentials`)",
     402: "Not enough tokens (`not_enough_tokens`, with `needed` and `available`); nothing was taken",
-    403: "Not allowed (`forbidden`, `cross_site`)",
+    403: "Not allowed (`forbidden`, `cross_site`; of a key `scope_needed`, with `scopes`)",
     404: "Not there, or not open to whoever asks (`not_found`)",
     409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
     413: "The body is too large (`too_large`)",
     415: "The body is of the wrong kind (`unsupported_media_type`)",
     422: "Not acceptable (`invalid`, `unknown_model`, `model_retired`, `bad_media`, `idempotency_key_reused`), with `fields`",
-    429: "Too much at once (`too_many`)",
+    429: "Too much at once (`too_many`), or too often (`too_often`, with `retry_after` in seconds)",
     503: "Not right now (`unavailable`); the same request works later",
 }
+LIMITED = frozenset(
+    {
+        "follow_events",
+        "set_up",
+        "register",
+        "sign_in",
+        "sign_in_link",
+        "issue_token",
+        "change_password",
+        "reset_password",
+    }
+    | {"create_generation", "retry_generation"}
+)
 COSTLY = frozenset({"create_generation", "retry_generation"})
 CLASHING = frozenset(
-    {"set_up", "register", "change_item", "discard_item", "restore_item", "cancel_generation", "retry_generation"}
+    {
+        "set_up",
+        "register",
+        "create_key",
+        "reset_password",
+        "change_item",
+        "discard_item",
+        "restore_item",
+        "cancel_generation",
+        "retry_generation",
+    }
 )
-ADMINISTRATION = frozenset({"grant_tokens"})
+ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link"})
+HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
+"""Operations whose function has another name."""
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",
@@ -60,6 +86,8 @@ PROBLEM_SCHEMA: Json = {
         "needed": {"type": "integer"},
         "available": {"type": "integer"},
         "version": {"type": "integer"},
+        "retry_after": {"type": "integer"},
+        "scopes": {"type": "array", "items": {"type": "string"}},
     },
 }
 
@@ -104,6 +132,11 @@ def describe(base_url: str) -> Json:
     components["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(base_url)},
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key; each operation names the scopes that open it.",
+        },
     }
     components["responses"] = {
         f"Problem{status}": {"description": said, "content": _content("application/problem+json", "Problem")}
@@ -132,9 +165,11 @@ def _order_body(operation: Json) -> None:
 
 def _complete(path: str, operation: Json) -> None:
     """Who may ask, what may be refused, and the form of ids."""
-    name, responses = operation["operationId"], operation["responses"]
+    name, responses = str(operation["operationId"]), operation["responses"]
     operation["summary"] = name.replace("_", " ").capitalize()
     signed: list[Json] = [{"session": []}, {"bearer": []}]
+    scopes = sorted(OPENED_BY.get(HANDLERS.get(name, name), ()))
+    signed += [{"key": [scope]} for scope in scopes] if name not in OPEN else []
     operation["security"] = [{}] if name in OPEN else [{}, *signed] if name in EITHER else signed
     operation["tags"] = [path.split("/")[2] if path.startswith("/api/") else "files"]
     for status in _refusals(path, name, operation):
@@ -142,7 +177,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
-        kind = {"media_id": "med", "generation_id": "gen"}.get(parameter["name"])
+        kind = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv"}.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
 
@@ -150,15 +185,16 @@ def _complete(path: str, operation: Json) -> None:
 def _refusals(path: str, name: str, operation: Json) -> list[int]:
     takes_body = "requestBody" in operation
     applies = {
-        401: name not in OPEN or name in {"set_up", "sign_in", "sign_in_link", "issue_token"},
+        401: name not in OPEN
+        or name in {"set_up", "register", "sign_in", "sign_in_link", "issue_token", "reset_password"},
         402: name in COSTLY,
-        403: takes_body or name in CLASHING | ADMINISTRATION,
+        403: takes_body or name not in OPEN or name in CLASHING | ADMINISTRATION,
         404: "{" in path or name in ADMINISTRATION,
         409: name in CLASHING,
         413: takes_body,
         415: takes_body,
         422: takes_body or "parameters" in operation,
-        429: name == "follow_events",
+        429: name in LIMITED,
         503: True,
     }
     return [status for status, so in applies.items() if so]

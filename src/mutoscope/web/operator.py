@@ -28,6 +28,7 @@ from mutoscope.services.moving import RecordedPage, recorded
 from mutoscope.services.rehearsal import CleanedUp, Plan
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import Totals
+from mutoscope.web.api.auth import reset_url
 from mutoscope.web.incoming import Incoming
 from mutoscope.web.problems import exception_handlers, problem_of, refused_from
 from mutoscope.web.streaming import ByteStream
@@ -150,6 +151,14 @@ async def sign_in_link(data: JSONBody[Named], state: State) -> dict[str, str]:
     return {"url": f"{studio.base_url}/sign-in?link={await studio.accounts.sign_in_secret(person)}"}
 
 
+@post("/reset-links", status_code=200)
+async def reset_link(data: JSONBody[Named], state: State) -> dict[str, str]:
+    """A one-time address at which a person sets a new password."""
+    studio: Studio = state.studio
+    person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
+    return {"name": person.name, "url": reset_url(studio, await studio.resets.link_as_operator(person))}
+
+
 @post("/grants", status_code=200)
 async def give_tokens(data: JSONBody[NewGrant], state: State) -> dict[str, int]:
     """Give tokens to a person."""
@@ -250,6 +259,7 @@ def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIAp
             make_person,
             issue_token,
             sign_in_link,
+            reset_link,
             give_tokens,
             examine,
             plan_rehearsal,

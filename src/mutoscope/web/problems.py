@@ -158,7 +158,7 @@ def headers_of(refused: Refused, error: Exception | None = None) -> dict[str, st
     if refused.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="mutoscope"'
     if refused.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(refused.extra.get("retry_after", RETRY_AFTER_S))
     if isinstance(error, HTTPException) and refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = (error.headers or {}).get("allow", "")
     return headers

@@ -1,7 +1,8 @@
 """Who asks, and whether the request comes from our own pages.
 
-A browser carries a session cookie; a program carries ``Authorization: Bearer`` with a JWT. A bearer that is not valid is
-refused (401); a cookie that is not valid, or no longer, makes its bearer a stranger.
+A browser carries a session cookie; a program carries ``Authorization: Bearer`` with a JWT or an API key. A bearer that is
+not valid is refused (401), a key without the scope too (403); a cookie that is not valid, or no longer, makes whoever has it
+a stranger.
 
 Cross-site requests. A browser sends our cookie along with requests that other sites started (SameSite=Lax stops most of
 them, not those from a sibling subdomain or port). A request with an unsafe method that has no bearer must therefore show
@@ -20,13 +21,17 @@ from litestar.datastructures import Cookie, State
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 
 from mutoscope.domain.errors import Forbidden, SignInNeeded
+from mutoscope.domain.keys import is_key
 from mutoscope.domain.people import SESSION_MS, Person
 from mutoscope.domain.rights import Viewer
 from mutoscope.services.studio import Studio
+from mutoscope.web.scopes import AS_STRANGER, check_scopes_for, opens
 
 COOKIE = "mutoscope_session"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SECRET_CHARS = 200
+FOR_PROGRAMS = ("/api/", "/media/")
+"""Where keys open anything."""
 
 
 class CrossSite(Forbidden):
@@ -37,9 +42,9 @@ class CrossSite(Forbidden):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """How somebody proved who they are; ``credential`` is the cookie's secret or the JWT, and is never logged."""
+    """How somebody proved who they are; ``credential`` is the cookie's secret, the JWT or the key, and is never logged."""
 
-    means: Literal["none", "cookie", "bearer"] = "none"
+    means: Literal["none", "cookie", "bearer", "key"] = "none"
     person: Person | None = None
     credential: str = ""
 
@@ -103,18 +108,23 @@ async def identify(studio: Studio, caller: Caller) -> Person | None:
     """Who the caller is now: asked again by long streams. None when the session has ended. Raises SignInNeeded."""
     if caller.means == "bearer":
         return await studio.accounts.of_token(caller.credential)
-    return await studio.accounts.of_session(caller.credential) if caller.means == "cookie" else None
+    if caller.means == "key":
+        return (await studio.keys.of_secret(caller.credential))[1]
+    return await studio.sessions.of_secret(caller.credential) if caller.means == "cookie" else None
 
 
 class Authentication(AbstractAuthenticationMiddleware):
     """Puts the person into ``request.user`` and the Caller into ``request.auth``."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        """Find out who asks. Raises SignInNeeded for a bad bearer, CrossSite."""
+        """Find out who asks. Raises SignInNeeded for a bad bearer, ScopeNeeded, CrossSite."""
         studio = studio_of(connection)
         authorization = connection.headers.get("authorization", "")
         if authorization:
-            caller = Caller(means="bearer", credential=_bearer(authorization))
+            credential = _bearer(authorization)
+            if is_key(credential):
+                return await _by_key(studio, credential, _operation(connection))
+            caller = Caller(means="bearer", credential=credential)
         else:
             secret = _cookie(connection.headers.get("cookie", ""), cookie_name(studio.base_url))
             if connection.scope.get("method") in UNSAFE:
@@ -124,6 +134,21 @@ class Authentication(AbstractAuthenticationMiddleware):
         if person is None:
             caller = Caller()
         return AuthenticationResult(user=person, auth=msgspec.structs.replace(caller, person=person))
+
+
+async def _by_key(studio: Studio, secret: str, operation: str) -> AuthenticationResult:
+    key, person = await studio.keys.of_secret(secret)
+    if operation in AS_STRANGER and not opens(operation, key.scopes):
+        return AuthenticationResult(user=None, auth=Caller())
+    check_scopes_for(operation, key.scopes)
+    return AuthenticationResult(user=person, auth=Caller(means="key", person=person, credential=secret))
+
+
+def _operation(connection: Connection) -> str:
+    """The name of the function that the request is for; none for pages, which take no keys and share some names."""
+    if not connection.scope["path"].startswith(FOR_PROGRAMS):
+        return ""
+    return str(connection.scope["route_handler"].handler_name).rpartition(".")[2]
 
 
 def check_same_origin(connection: Connection, base_url: str, has_cookie: bool) -> None:

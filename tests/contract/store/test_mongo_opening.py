@@ -187,7 +187,7 @@ async def test_a_database_of_a_newer_release_is_left_alone(mongod: ReplicaSet, n
         before = schema.find_one_and_update({}, {"$inc": {"version": 1}})
         try:
             said = await refusal(mongod.uri(name))
-            assert "newer release of Mutoscope (schema 4, this one knows 3). Start the newer release" in said
+            assert "newer release of Mutoscope (schema 5, this one knows 4). Start the newer release" in said
         finally:
             schema.replace_one({}, before or {})
 

@@ -196,3 +196,31 @@ async def test_of_two_changes_at_once_the_second_is_refused(store: Store, alice:
     assert answers.count(None) == 1
     assert sum(isinstance(answer, Conflict) for answer in answers) == 7
     assert await store.people.get(alice.id) == changes[answers.index(None)]
+
+
+async def test_looking_at_a_link_does_not_use_it_up(store: Store) -> None:
+    made = link(Purpose.RESET)
+    await store.people.add_link(made)
+    assert [await store.people.link("secret", Purpose.RESET, NOON) for _ in range(2)] == [made, made]
+    assert await store.people.link("secret", Purpose.SIGN_IN, NOON) is None
+    assert await store.people.link("secret", Purpose.RESET, LATER) is None
+
+
+async def test_a_reset_link_changes_its_person_once_and_ends_all_their_links(
+    store: Store, alice: Person, bob: Person
+) -> None:
+    for secret, person in (("one", alice), ("two", alice), ("his", bob)):
+        await store.people.add_link(structs.replace(link(Purpose.RESET, secret), person_id=person.id))
+    changed = [structs.replace(alice, password_hash=f"hash {n}", token_version=2) for n in range(6)]
+    answers = await asyncio.gather(
+        *(store.people.change(each, 1, "one", NOON) for each in changed), return_exceptions=True
+    )
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, Conflict | WrongCredentials) for answer in answers) == 5
+    now = await store.people.get(alice.id)
+    assert now == changed[answers.index(None)]
+    for secret in ("one", "two", "his"):
+        with pytest.raises(WrongCredentials):
+            await store.people.change(structs.replace(now, token_version=3), 2, secret, NOON)
+    assert await store.people.get(alice.id) == now
+    assert await store.people.link("his", Purpose.RESET, NOON) is not None, "a refusal uses up nothing"

@@ -12,10 +12,12 @@ from cast import NOON
 from mutoscope.domain import search
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import SECOND, Clock
+from mutoscope.domain.limits import WRONG_FROM_ADDRESS, bucket
 from mutoscope.domain.people import Person, Purpose
 from mutoscope.store.port import GenerationFilter, Patch, Store, StoreUnavailable
 
 Opener = Callable[[Path, Clock], Awaitable[Store]]
+A_BUCKET = bucket(WRONG_FROM_ADDRESS, "192.0.2.1")
 
 
 async def success(store: Store, owner: Person, took_ms: int, finished_at: int) -> None:
@@ -132,6 +134,19 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.people.close_session("hash"),
         closed.people.close_sessions(alice.id),
         closed.people.use_link("secret", Purpose.SIGN_IN, NOON),
+        closed.people.sessions_of(alice.id, NOON),
+        closed.people.use_session("hash", NOON),
+        closed.keys.of_secret("hash", NOON),
+        closed.keys.of_person(alice.id),
+        closed.keys.use("key", NOON),
+        closed.keys.revoke(alice.id, "key"),
+        closed.people.link("secret", Purpose.RESET, NOON),
+        closed.invites.all(),
+        closed.invites.of_secret("hash", NOON),
+        closed.invites.revoke("inv"),
+        closed.buckets.wait([A_BUCKET], NOON),
+        closed.buckets.take([A_BUCKET], NOON),
+        closed.buckets.charge([A_BUCKET], NOON),
         closed.events.head(),
         closed.events.wait("", 1),
         closed.events.prune(NOON),

@@ -9,10 +9,13 @@ from pymongo.errors import PyMongoError
 
 import mutoscope.store.mongo.opening as opening
 from mutoscope.domain.ids import Clock, Millis
+from mutoscope.store.mongo.buckets import MongoBuckets
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
 from mutoscope.store.mongo.hooks import MongoHooks
+from mutoscope.store.mongo.invites import MongoInvites
+from mutoscope.store.mongo.keys import MongoKeys
 from mutoscope.store.mongo.ledger import MongoLedger
 from mutoscope.store.mongo.media import MongoMedia
 from mutoscope.store.mongo.models import MongoModels
@@ -23,9 +26,12 @@ from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.port import (
+    Buckets,
     Events,
     Generations,
     HooksStore,
+    InvitesStore,
+    KeysStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -47,6 +53,9 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.people: People = MongoPeople(engine)
+        self.invites: InvitesStore = MongoInvites(engine)
+        self.keys: KeysStore = MongoKeys(engine)
+        self.buckets: Buckets = MongoBuckets(engine)
         self.models: ModelsStore = MongoModels(engine)
         self.hooks: HooksStore = MongoHooks(engine)
         self.events: Events = MongoEvents(engine, self._tail)

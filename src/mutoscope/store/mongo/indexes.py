@@ -49,6 +49,9 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "people": [_index("name", "name_key", unique=True), _index("by_role", "role", "created_at", "_id")],
     "sessions": [_index("of_person", "person_id"), _index("by_end", "expires_at")],
     "links": [],
+    "api_keys": [_index("secret", "secret_hash", unique=True), _index("of_person", "person_id")],
+    "invites": [_index("secret", "secret_hash", unique=True)],
+    "buckets": [_index("by_full_at", "full_at")],
     "events": [_index("by_age", "at")],
     "counters": [],
 }  # fmt: skip

@@ -1,11 +1,14 @@
 """Accounts, sessions and one-time links."""
 
+from collections.abc import Sequence
+
+import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
 from mutoscope.store.mongo.documents import from_person, plain, struct_of, to_person
 from mutoscope.store.mongo.engine import Connection, Engine, Filter
 
@@ -18,8 +21,10 @@ class MongoPeople:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+    async def add(
+        self, person: Person, grant: Entry | None, link_hash: str | None = None, invite_hash: str | None = None
+    ) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash, invite_hash))
 
     async def get(self, id: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, {"_id": id}))
@@ -30,8 +35,10 @@ class MongoPeople:
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
-    async def change(self, person: Person, expected_version: int) -> None:
-        await self._engine.write(lambda c: _change(c, person, expected_version))
+    async def change(
+        self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
+    ) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.step(lambda c: c["sessions"].delete({"expires_at": {"$lte": session.created_at}}))
@@ -43,19 +50,32 @@ class MongoPeople:
     async def close_session(self, secret_hash: str) -> None:
         await self._engine.step(lambda c: c["sessions"].delete({"_id": secret_hash}))
 
-    async def close_sessions(self, person_id: str) -> None:
-        await self._engine.step(lambda c: c["sessions"].delete({"person_id": person_id}))
+    async def close_sessions(self, person_id: str, but: str | None = None) -> None:
+        await self._engine.step(lambda c: c["sessions"].delete({"person_id": person_id, "_id": {"$ne": but}}))
+
+    async def sessions_of(self, person_id: str, now: Millis) -> Sequence[Session]:
+        return await self._engine.read(lambda c: _sessions_of(c, person_id, now))
+
+    async def use_session(self, secret_hash: str, now: Millis) -> None:
+        await self._engine.step(lambda c: c["sessions"].update({"_id": secret_hash}, {"$set": {"used_at": now}}))
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.step(lambda c: c["links"].insert(plain(link) | {"_id": link.secret_hash}))
+
+    async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.step(lambda c: _use_link(c, secret_hash, purpose, now))
 
 
-async def _add(c: Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+async def _add(
+    c: Connection, person: Person, grant: Entry | None, link_hash: str | None, invite_hash: str | None
+) -> Person:
     if link_hash is not None:
         await _set_up(c, link_hash, person.created_at)
+    if invite_hash is not None:
+        await invites.use(c, invite_hash, person.created_at)
     await _free_name(c, person)
     await c["people"].insert(from_person(person))
     if grant is not None:
@@ -77,18 +97,28 @@ async def _first_admin(c: Connection) -> Person | None:
     return to_person(document) if document else None
 
 
-async def _change(c: Connection, person: Person, expected_version: int) -> None:
+async def _change(c: Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
     before = await _person(c, {"_id": person.id})
     if before is None:
         raise Conflict("There is no such person any more.")
     if before.token_version != expected_version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    if link_hash is not None:
+        await _use_reset(c, link_hash, person, now)
     await _free_name(c, person)
     await c["people"].update({"_id": person.id}, {"$set": from_person(person)})
     if person.token_version > before.token_version:
         await c["sessions"].delete({"person_id": person.id})
+        await c["api_keys"].delete({"person_id": person.id})
+        await c["links"].delete({"person_id": person.id})
     if person.name != before.name:
         await items.index_again(c, person.id, person.name)
+
+
+async def _use_reset(c: Connection, link_hash: str, person: Person, now: Millis) -> None:
+    link = await _use_link(c, link_hash, Purpose.RESET, now)
+    if link is None or link.person_id != person.id:
+        raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 
 async def _free_name(c: Connection, person: Person) -> None:
@@ -108,7 +138,19 @@ async def _session(c: Connection, secret_hash: str, now: Millis) -> tuple[Sessio
         return None
     session = struct_of(document, Session)
     person = await _person(c, {"_id": session.person_id})
-    return None if person is None or person.suspended_at is not None else (session, person)
+    return (session, person) if person is not None and still_open(session, person, now) else None
+
+
+async def _sessions_of(c: Connection, person_id: str, now: Millis) -> list[Session]:
+    found = await c["sessions"].all(
+        {"person_id": person_id, "expires_at": {"$gt": now}}, [("created_at", -1), ("_id", 1)]
+    )
+    return [struct_of(document, Session) for document in found]
+
+
+async def _link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    document = await c["links"].one({"_id": secret_hash, "purpose": purpose, "expires_at": {"$gt": now}})
+    return struct_of(document, OneTimeLink) if document else None
 
 
 async def _use_link(c: Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

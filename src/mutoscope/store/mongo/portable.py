@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
+import mutoscope.store.mongo.keys as keys
 import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
+from mutoscope.domain.invites import Invite
+from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.domain.search import terms_of
@@ -124,6 +128,8 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     "holds": lambda document: struct_of(document, Hold),
     "media": _to_item,
     models.COLLECTION: lambda document: struct_of(document, Retired),
+    keys.COLLECTION: keys.to_key,
+    invites.COLLECTION: invites.to_invite,
 }
 _COLLECTIONS: Mapping[type[Row], str] = {
     Person: "people",
@@ -137,6 +143,8 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Hold: "holds",
     Item: "media",
     Retired: models.COLLECTION,
+    ApiKey: keys.COLLECTION,
+    Invite: invites.COLLECTION,
 }
 _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Person: from_person,
@@ -149,4 +157,6 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Account: lambda row: plain(row) | {"_id": row.person_id},
     Hold: lambda row: plain(row) | {"_id": row.reference},
     Retired: models.from_retired,
+    ApiKey: keys.from_key,
+    Invite: invites.from_invite,
 }

@@ -8,9 +8,12 @@ import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
+    Buckets,
     Events,
     Generations,
     HooksStore,
+    InvitesStore,
+    KeysStore,
     Ledger,
     MediaStore,
     ModelsStore,
@@ -19,12 +22,15 @@ from mutoscope.store.port import (
     Store,
     StoreUnavailable,
 )
+from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
 from mutoscope.store.sqlite.generations import SqliteGenerations
 from mutoscope.store.sqlite.hooks import SqliteHooks
+from mutoscope.store.sqlite.invites import SqliteInvites
+from mutoscope.store.sqlite.keys import SqliteKeys
 from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
@@ -42,6 +48,9 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.people: People = SqlitePeople(engine)
+        self.invites: InvitesStore = SqliteInvites(engine)
+        self.keys: KeysStore = SqliteKeys(engine)
+        self.buckets: Buckets = MemoryBuckets(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.hooks: HooksStore = SqliteHooks(engine)
         self.events: Events = self._stream

@@ -1,16 +1,18 @@
 """Accounts, sessions and one-time links."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
+import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.ledger as ledger
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
 from mutoscope.store.sqlite.engine import Engine
 
 
@@ -20,8 +22,10 @@ class SqlitePeople:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def add(self, person: Person, grant: Entry | None, link_hash: str | None = None) -> Person:
-        return await self._engine.write(lambda c: _add(c, person, grant, link_hash))
+    async def add(
+        self, person: Person, grant: Entry | None, link_hash: str | None = None, invite_hash: str | None = None
+    ) -> Person:
+        return await self._engine.write(lambda c: _add(c, person, grant, link_hash, invite_hash))
 
     async def get(self, id: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, "id", id))
@@ -32,8 +36,10 @@ class SqlitePeople:
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
-    async def change(self, person: Person, expected_version: int) -> None:
-        await self._engine.write(lambda c: _change(c, person, expected_version))
+    async def change(
+        self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
+    ) -> None:
+        await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.write(lambda c: _open_session(c, session))
@@ -46,19 +52,34 @@ class SqlitePeople:
             lambda c: c.execute("DELETE FROM sessions WHERE secret_hash = ?", (secret_hash,)).close()
         )
 
-    async def close_sessions(self, person_id: str) -> None:
-        await self._engine.write(lambda c: c.execute("DELETE FROM sessions WHERE person_id = ?", (person_id,)).close())
+    async def close_sessions(self, person_id: str, but: str | None = None) -> None:
+        query = "DELETE FROM sessions WHERE person_id = ? AND secret_hash IS NOT ?"
+        await self._engine.write(lambda c: c.execute(query, (person_id, but)).close())
+
+    async def sessions_of(self, person_id: str, now: Millis) -> Sequence[Session]:
+        return await self._engine.read(lambda c: _sessions_of(c, person_id, now))
+
+    async def use_session(self, secret_hash: str, now: Millis) -> None:
+        query = "UPDATE sessions SET document = json_set(document, '$.used_at', ?) WHERE secret_hash = ?"
+        await self._engine.write(lambda c: c.execute(query, (now, secret_hash)).close())
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._engine.write(lambda c: insert_link(c, link))
+
+    async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+        return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
 
     async def use_link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.write(lambda c: _use_link(c, secret_hash, purpose, now))
 
 
-def _add(c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: str | None) -> Person:
+def _add(
+    c: sqlite3.Connection, person: Person, grant: Entry | None, link_hash: str | None, invite_hash: str | None
+) -> Person:
     if link_hash is not None:
         _set_up(c, link_hash, person.created_at)
+    if invite_hash is not None:
+        invites.use(c, invite_hash, person.created_at)
     _free_name(c, person)
     insert(c, person)
     if grant is not None:
@@ -103,12 +124,14 @@ def _first_admin(c: sqlite3.Connection) -> Person | None:
     )
 
 
-def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> None:
+def _change(c: sqlite3.Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
     before = _person(c, "id", person.id)
     if before is None:
         raise Conflict("There is no such person any more.")
     if before.token_version != expected_version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    if link_hash is not None:
+        _use_reset(c, link_hash, person, now)
     _free_name(c, person)
     c.execute(
         "UPDATE people SET name_key = ?, role = ?, created_at = ?, document = ? WHERE id = ?",
@@ -116,8 +139,16 @@ def _change(c: sqlite3.Connection, person: Person, expected_version: int) -> Non
     )
     if person.token_version > before.token_version:
         c.execute("DELETE FROM sessions WHERE person_id = ?", (person.id,))
+        c.execute("DELETE FROM api_keys WHERE person_id = ?", (person.id,))
+        c.execute("DELETE FROM links WHERE json_extract(document, '$.person_id') = ?", (person.id,))
     if person.name != before.name:
         items.index_again(c, person.id)
+
+
+def _use_reset(c: sqlite3.Connection, link_hash: str, person: Person, now: Millis) -> None:
+    link = _use_link(c, link_hash, Purpose.RESET, now)
+    if link is None or link.person_id != person.id:
+        raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 
 def _free_name(c: sqlite3.Connection, person: Person) -> None:
@@ -153,7 +184,21 @@ def _session(c: sqlite3.Connection, secret_hash: str, now: Millis) -> tuple[Sess
     if row is None:
         return None
     session, person = msgspec.json.decode(row[0], type=Session), msgspec.json.decode(row[1], type=Person)
-    return None if person.suspended_at is not None else (session, person)
+    return (session, person) if still_open(session, person, now) else None
+
+
+def _sessions_of(c: sqlite3.Connection, person_id: str, now: Millis) -> list[Session]:
+    rows = c.execute("SELECT document FROM sessions WHERE person_id = ? AND expires_at > ?", (person_id, now))
+    found = [msgspec.json.decode(row[0], type=Session) for row in rows]
+    return sorted(found, key=lambda session: (-session.created_at, session.secret_hash))
+
+
+def _link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
+    row = c.execute(
+        "SELECT document FROM links WHERE secret_hash = ? AND purpose = ? AND expires_at > ?",
+        (secret_hash, purpose, now),
+    ).fetchone()
+    return msgspec.json.decode(row[0], type=OneTimeLink) if row else None
 
 
 def _use_link(c: sqlite3.Connection, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

@@ -11,12 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.jobs as jobs
+import mutoscope.store.sqlite.keys as keys
 import mutoscope.store.sqlite.models as models
 import mutoscope.store.sqlite.people as people
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
+from mutoscope.domain.invites import Invite
+from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.store.port import StoreUnavailable
@@ -140,6 +144,8 @@ _WRITE: Mapping[type[Row], Callable[[sqlite3.Connection, Any], None]] = {
     Hold: _as_it_is("holds"),
     Item: _item,
     Retired: _as_it_is("retired_models"),
+    ApiKey: keys.insert,
+    Invite: invites.insert,
 }
 
 
@@ -178,4 +184,6 @@ _READ: Sequence[tuple[str, Callable[[tuple[Any, ...]], Row]]] = (
     ("SELECT reference, person_id, amount, captured FROM holds ORDER BY reference", _named(Hold)),
     (f"SELECT previews_due_at, {items.COLUMNS} FROM media ORDER BY seq", _to_item),  # noqa: S608
     (models.READ, _named(Retired)),
+    (keys.READ, _decoder(ApiKey)),
+    (invites.READ, _decoder(Invite)),
 )

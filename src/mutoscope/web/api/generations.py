@@ -13,6 +13,7 @@ from mutoscope.services.studio import Studio
 from mutoscope.services.views import GenerationView
 from mutoscope.web.api.tokens import Cursor, IdempotencyKey, Limit
 from mutoscope.web.bodies import media_type, read_json, received_form, wish_of
+from mutoscope.web.limits import count_order
 from mutoscope.web.problems import UnsupportedMediaType
 from mutoscope.web.render import GenerationPage, render_generation
 from mutoscope.web.security import Asked, person_of, studio_of, viewer_of
@@ -44,7 +45,7 @@ async def create_generation(request: Asked, key: IdempotencyKey = None) -> Respo
     The body is the order as JSON, or a multipart form with the same fields (or all of them as JSON in ``request``) and the
     source picture as ``image``.
     """
-    person_of(request)
+    await count_order(request)
     kind, _ = media_type(request)
     if kind == "application/json":
         return await _order(request, await read_json(request, Wish), None, key)
@@ -89,6 +90,7 @@ async def retry_generation(
     request: Asked, generation_id: FromPath[str], key: IdempotencyKey = None
 ) -> Response[GenerationView]:
     """Order the same again, as a new job at today's price, after one that failed or was canceled."""
+    await count_order(request)
     studio = studio_of(request)
     found = await studio.generate.retry(person_of(request), generation_id, key)
     return await _accepted(studio, viewer_of(request), found)

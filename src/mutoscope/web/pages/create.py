@@ -3,14 +3,17 @@
 from litestar import Response, get, post
 
 from mutoscope.domain.errors import Invalid, NotEnoughTokens, NotFound, Refused
+from mutoscope.domain.limits import TooOften
 from mutoscope.domain.media import Kind
 from mutoscope.services.generate import Upload
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import GenerationView, ItemView
 from mutoscope.web.bodies import Form, received_form
+from mutoscope.web.limits import count_order
 from mutoscope.web.pages.composer import Fields, chosen_model, compose, fields_from, wish_from
 from mutoscope.web.pages.forms import go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import html, page, wants_fragment
+from mutoscope.web.problems import headers_of
 from mutoscope.web.render import render_generation, render_item
 from mutoscope.web.security import Asked, studio_of, viewer_of
 
@@ -103,14 +106,19 @@ async def create(request: Asked) -> Response[str] | Response[None]:
 async def _order(request: Asked, studio: Studio, form: Form) -> Response[str] | Response[None]:
     try:
         id = await _accept(request, studio, form.fields, form.image)
-    except (Invalid, NotEnoughTokens, NotFound, Dearer) as e:
-        return await _show(request, form.fields, e, picture_lost=form.image is not None and not wants_fragment(request))
+    except (Invalid, NotEnoughTokens, NotFound, Dearer, TooOften) as e:
+        shown = await _show(
+            request, form.fields, e, picture_lost=form.image is not None and not wants_fragment(request)
+        )
+        shown.headers.update(headers_of(e) if isinstance(e, TooOften) else {})
+        return shown
     if not wants_fragment(request):
         return go(f"/create?done=ordered#{id}")
     return await job_card(request, id, 201)
 
 
 async def _accept(request: Asked, studio: Studio, fields: Fields, image: Upload | None) -> str:
+    await count_order(request)
     model = chosen_model(await studio.generate.models(), fields)
     upload = image if model.image != "no" else None
     wish = wish_from(model, fields, studio.categories.groups, upload is not None)

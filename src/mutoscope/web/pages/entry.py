@@ -3,21 +3,18 @@
 from litestar import Response, get, post
 
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
-from mutoscope.domain.people import PASSWORD_CHARS
-from mutoscope.services.studio import Studio
+from mutoscope.domain.people import PASSWORD_CHARS, Person
+from mutoscope.web.api.auth import let_in, register_as, reset_as, sign_in_as
+from mutoscope.web.limits import attempt, source
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
-from mutoscope.web.security import Asked, ended_cookie, session_cookie, studio_of
+from mutoscope.web.security import Asked, ended_cookie, studio_of
 
 
-def _agent(request: Asked) -> str:
-    return request.headers.get("user-agent", "")
-
-
-def welcome(studio: Studio, secret: str, next_: str) -> Response[None]:
+async def welcome(request: Asked, person: Person, next_: str) -> Response[None]:
     """Lets a browser in, and sends it on."""
     answer: Response[None] = go(safe_path(next_))
-    answer.cookies.append(session_cookie(studio, secret))
+    answer.cookies.append(await let_in(request, person))
     return answer
 
 
@@ -41,14 +38,12 @@ async def sign_in_page(request: Asked) -> Response[str]:
 @post("/sign-in")
 async def sign_in(request: Asked) -> Response[str] | Response[None]:
     """Sign in with name and password."""
-    studio, typed = studio_of(request), await fields_of(request)
+    typed = await fields_of(request)
     try:
-        _, secret = await studio.accounts.sign_in(
-            typed.get("name", "").strip(), typed.get("password", ""), _agent(request)
-        )
+        person = await sign_in_as(request, typed.get("name", "").strip(), typed.get("password", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", typed, {"password": e.detail}, "", 401)
-    return welcome(studio, secret, typed.get("next", "/"))
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @post("/sign-in/link")
@@ -56,33 +51,34 @@ async def sign_in_by_link(request: Asked) -> Response[str] | Response[None]:
     """Sign in with a one-time link."""
     studio, typed = studio_of(request), await fields_of(request)
     try:
-        _, secret = await studio.accounts.sign_in_by_link(typed.get("secret", ""), _agent(request))
+        async with attempt(request):
+            person = await studio.accounts.sign_in_by_link(typed.get("secret", ""))
     except WrongCredentials as e:
         return await _form(request, "sign-in.html", {"next": typed.get("next", "/")}, {}, e.detail, 401)
-    return welcome(studio, secret, typed.get("next", "/"))
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @get("/register")
 async def register_page(request: Asked) -> Response[str]:
     """The form for a new account."""
-    return await _form(request, "register.html", {"next": request.query_params.get("next", "/")}, {}, "", 200)
+    typed = {"next": request.query_params.get("next", "/"), "invite": request.query_params.get("invite", "")}
+    return await _form(request, "register.html", typed, {}, "", 200)
 
 
 @post("/register")
 async def register(request: Asked) -> Response[str] | Response[None]:
     """Make an account, and sign in."""
-    studio, typed = studio_of(request), await fields_of(request)
+    typed = await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        await studio.accounts.register(name, password)
+        person = await register_as(request, name, password, typed.get("invite") or None)
     except Invalid as e:
         return await _form(request, "register.html", typed, wrong_fields(e), "", 422)
     except Conflict as e:
         return await _form(request, "register.html", typed, {"name": e.detail}, "", 409)
-    except Forbidden as e:
-        return await _form(request, "register.html", typed, {}, e.detail, 403)
-    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
-    return welcome(studio, secret, typed.get("next", "/"))
+    except (Forbidden, WrongCredentials) as e:
+        return await _form(request, "register.html", typed, {}, e.detail, e.status)
+    return await welcome(request, person, typed.get("next", "/"))
 
 
 @get("/set-up")
@@ -98,13 +94,32 @@ async def set_up(request: Asked) -> Response[str] | Response[None]:
     studio, typed = studio_of(request), await fields_of(request)
     name, password = typed.get("name", "").strip(), typed.get("password", "")
     try:
-        await studio.accounts.set_up(typed.get("secret", ""), name, password)
+        async with attempt(request):
+            person = await studio.accounts.set_up(typed.get("secret", ""), name, password, source(request) or "")
     except Invalid as e:
         return await _form(request, "set-up.html", typed, wrong_fields(e), "", 422)
     except (Conflict, WrongCredentials) as e:
         return await _form(request, "set-up.html", typed, {}, e.detail, e.status)
-    _, secret = await studio.accounts.sign_in(name, password, _agent(request))
-    return welcome(studio, secret, "/create")
+    return await welcome(request, person, "/create")
+
+
+@get("/reset")
+async def reset_page(request: Asked) -> Response[str]:
+    """The form for a new password; it needs the secret of a one-time link, and looking at it uses up nothing."""
+    return await _form(request, "reset.html", {"secret": request.query_params.get("link", "")}, {}, "", 200)
+
+
+@post("/reset")
+async def reset(request: Asked) -> Response[str] | Response[None]:
+    """Set a new password, and sign in."""
+    typed = await fields_of(request)
+    try:
+        person = await reset_as(request, typed.get("secret", ""), typed.get("password", ""))
+    except Invalid as e:
+        return await _form(request, "reset.html", typed, wrong_fields(e), "", 422)
+    except (Conflict, WrongCredentials) as e:
+        return await _form(request, "reset.html", typed, {}, e.detail, e.status)
+    return await welcome(request, person, "/account?done=password")
 
 
 @post("/sign-out")
@@ -112,7 +127,7 @@ async def sign_out(request: Asked) -> Response[None]:
     """End this session."""
     studio = studio_of(request)
     if request.auth.means == "cookie":
-        await studio.accounts.sign_out(request.auth.credential)
+        await studio.sessions.close(request.auth.credential)
     answer: Response[None] = go("/sign-in?done=signed-out")
     answer.cookies.append(ended_cookie(studio))
     return answer

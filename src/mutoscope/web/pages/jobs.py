@@ -4,6 +4,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from mutoscope.domain.errors import WrongState
+from mutoscope.web.limits import count_order
 from mutoscope.web.pages.create import job_card
 from mutoscope.web.pages.forms import go, signed_in
 from mutoscope.web.pages.template import wants_fragment
@@ -31,5 +32,6 @@ async def cancel(request: Asked, id: FromPath[str]) -> Response[str] | Response[
 async def retry(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
     """Order the same again; a second press gives the same new job."""
     studio, person = studio_of(request), signed_in(request)
+    await count_order(request)
     again, _ = await studio.generate.retry(person, id, f"retry:{id}")
     return await job_card(request, again.id, 201) if wants_fragment(request) else go(f"/create?done=retried#{again.id}")

@@ -64,6 +64,7 @@ def frame(request: Asked, balance: Balance | None) -> dict[str, Any]:
         "now": studio.clock.now(),
         "base_url": studio.base_url,
         "registration_open": studio.policy.registration_open,
+        "invites_open": studio.policy.invites_open,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mutoscope.domain.ids import DAY, HOUR, MINUTE, Millis
+from mutoscope.domain.keys import Scope
 from mutoscope.domain.ledger import EntryKind
 from mutoscope.domain.media import Visibility
 from mutoscope.domain.source import SourceRule
@@ -42,10 +43,21 @@ DONE: Mapping[str, str] = {
     "saved": "Saved.",
     "trashed": "In the trash now.",
     "restored": "Taken out of the trash.",
-    "password": "The new password is set. Every other session has ended.",
+    "password": "The new password is set. Every other session, token and key has ended.",
+    "invite-revoked": "The invitation is taken back.",
+    "revoked": "The key is revoked.",
+    "session-ended": "That session has ended.",
+    "sessions-ended": "All other sessions have ended.",
     "signed-out": "Signed out.",
 }
 """What a page says after a form was sent, by the word in its address."""
+
+SCOPES: Mapping[Scope, str] = {
+    Scope.GENERATE: "Generate: order pictures and films, spend tokens, follow and cancel jobs",
+    Scope.READ: "Read: see what you see, private items and your statement too",
+    Scope.MANAGE: "Manage: change, throw away and restore your items",
+    Scope.ADMIN: "Admin: grant tokens and resolve jobs; the other scopes then reach everybody's items",
+}
 
 NEEDS: Mapping[str, str] = {"required": "starts from a picture", "optional": "can start from a picture", "no": ""}
 

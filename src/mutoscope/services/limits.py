@@ -1,0 +1,69 @@
+"""How often each may try: secrets and passwords, registrations, orders. Nothing here counts a name alone, so that nobody
+is locked out by what strangers do: a right password from an address that has done nothing wrong always works.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from mutoscope.domain.errors import WrongCredentials
+from mutoscope.domain.ids import Clock
+from mutoscope.domain.limits import (
+    WRONG_FOR_NAME_FROM_ADDRESS,
+    WRONG_FROM_ADDRESS,
+    Bucket,
+    TooOften,
+    bucket,
+    orders,
+    orders_from,
+    registrations,
+)
+from mutoscope.domain.people import Person
+from mutoscope.services.policy import Policy
+from mutoscope.store.port import Buckets
+
+
+class Limits:
+    """A ``source`` is an address as `source_of` gives it; None is the operator's own socket, which has no limits by address."""
+
+    def __init__(self, buckets: Buckets, clock: Clock, policy: Policy) -> None:
+        self._buckets, self._clock = buckets, clock
+        self._registrations = registrations(policy.registrations_per_hour)
+        self._orders, self._orders_from = orders(policy.orders_per_minute), orders_from(policy.orders_per_minute)
+
+    @asynccontextmanager
+    async def attempt(self, source: str | None, name: str | None = None) -> AsyncGenerator[None]:
+        """Around a try at a secret, or at the password of ``name``: what turns out wrong is counted, what is right is not.
+
+        Many that are under way at once may all be wrong: those go into debt, so that none is free. Raises TooOften.
+        """
+        buckets: list[Bucket] = []
+        if source is not None:
+            buckets = [bucket(WRONG_FROM_ADDRESS, source)]
+            buckets += [bucket(WRONG_FOR_NAME_FROM_ADDRESS, source, name.casefold())] if name is not None else []
+        wait_ms = await self._buckets.wait(buckets, self._clock.now()) if buckets else 0
+        if wait_ms:
+            raise TooOften("Too many wrong tries came from where you are. Wait a little, then try again.", wait_ms)
+        try:
+            yield
+        except WrongCredentials:
+            if buckets:
+                await self._buckets.charge(buckets, self._clock.now())
+            raise
+
+    async def register(self, source: str | None) -> None:
+        """Count a registration. Raises TooOften."""
+        if source is not None:
+            await self._take(
+                "Many accounts were made from where you are. Try again later.", bucket(self._registrations, source)
+            )
+
+    async def order(self, person: Person, source: str | None) -> None:
+        """Count an order. Raises TooOften."""
+        buckets = [bucket(self._orders, person.id)]
+        buckets += [bucket(self._orders_from, source)] if source is not None else []
+        await self._take("That is faster than this studio takes orders. Wait a moment.", *buckets)
+
+    async def _take(self, detail: str, *buckets: Bucket) -> None:
+        wait_ms = await self._buckets.take(buckets, self._clock.now())
+        if wait_ms:
+            raise TooOften(detail, wait_ms)
