@@ -40,7 +40,7 @@ FOR_KEYS: dict[str, set[str]] = {
     "POST /api/admin/outcomes/{generation_id}": {"admin"},
 }
 """Spelled out once more: every other route is closed to every key."""
-APART = {"/healthz", "/readyz", "/metrics", "/media/{media_id}/{variant}"}
+APART = {"/healthz", "/readyz", "/metrics", "/media/{media_id}/{variant}", "/hooks/{provider}/{reference}"}
 """Routes that know no keys, and files, which are tried below."""
 
 
@@ -66,7 +66,9 @@ async def test_a_key_opens_the_routes_of_its_scope_and_no_other(lasting: House, 
                     "invite_id": "inv_x",
                     "session_id": "ses_x",
                 }
-                answer = await client.request(method, path.format(**names, id="x", digest="x", name="x", variant="x"))
+                answer = await client.request(
+                    method, path.format(**names, id="x", digest="x", name="x", variant="x", provider="x", reference="x")
+                )
                 shut = answer.status_code == 403 and answer.json()["code"] == "scope_needed"
                 assert shut is (scope not in FOR_KEYS.get(f"{method} {path}", set())), f"{method} {path}"
                 tried += 1
