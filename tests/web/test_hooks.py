@@ -361,6 +361,28 @@ async def test_slow_bodies_do_not_pile_up(house: House, provider: Calling, monke
             await until_answered(client, job, 200)
 
 
+async def test_calls_that_wait_for_their_verification_do_not_pile_up(
+    house: House, caller: httpx2.AsyncClient, provider: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.app.state.doorkeeper = hooks.Doorkeeper(at_once=2)
+    job = await waiting(house, State.RENDERING)
+    verify, keys_come, held_here = provider.verify_webhook, asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slow(headers: Mapping[str, str], body: bytes) -> str:
+        held_here.release()
+        await keys_come.wait()
+        return await verify(headers, body)
+
+    monkeypatch.setattr(provider, "verify_webhook", slow)
+    held = [asyncio.create_task(call(caller, job, f"d-{number}")) for number in range(2)]
+    for _ in held:
+        await held_here.acquire()
+    assert code(await call(caller, job, "d-3")) == (429, "too_many")
+    keys_come.set()
+    assert [answer.status_code for answer in await asyncio.gather(*held)] == [200, 200]
+    assert (await call(caller, job, "d-3")).status_code == 200
+
+
 async def test_while_the_store_is_down_the_provider_is_asked_to_send_it_again_and_nothing_is_lost(
     house: House, caller: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

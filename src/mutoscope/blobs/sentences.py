@@ -25,7 +25,7 @@ def sentence(said: str, what: str) -> str:
     code = next(iter(_CODES.findall(said)), "")
     if code in SENTENCES:
         return SENTENCES[code]
-    if code == "AccessDenied" or "403" in said:
+    if code == "AccessDenied" or "403 Forbidden" in said:
         return f"The key may not {what} in the bucket: give it the permission (put, get, list and delete objects)."
     if code:
         return f"The bucket refused to {what}: {code}."

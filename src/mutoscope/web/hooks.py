@@ -1,6 +1,8 @@
 """Where providers call us: a public address, outside of sessions and tokens, with a signature in their place."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from litestar import Response, post
 from litestar.params import FromPath
@@ -14,7 +16,7 @@ from mutoscope.web.security import Asked, studio_of
 
 BODY_BYTES = 1024 * 1024
 AT_ONCE = 64
-"""Calls whose body may be on the way at the same time: so many megabytes at most."""
+"""Calls that may be on the way or being verified at the same time: so many megabytes at most."""
 
 
 class Doorkeeper:
@@ -23,12 +25,13 @@ class Doorkeeper:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._places = asyncio.Semaphore(at_once)
 
-    async def body(self, request: Asked) -> bytes:
-        """The body of a call. Raises TooMany, TooLarge, TooSlow, Interrupted."""
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[None]:
+        """A place for one call, until it is answered. Raises TooMany."""
         if self._places.locked():
             raise TooMany("Too many calls are coming in at once. Send it again.")
         async with self._places:
-            return b"".join([chunk async for chunk in chunks_of(request, BODY_BYTES)])
+            yield
 
 
 @post("/hooks/{provider:str}/{reference:str}", include_in_schema=False, exclude_from_auth=True, status_code=200)
@@ -39,9 +42,10 @@ async def hook(request: Asked, provider: FromPath[str], reference: FromPath[str]
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
     hooks.check(provider, reference)
     try:
-        body = await doorkeeper.body(request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        heard = await hooks.receive(provider, reference, headers, body)
+        async with doorkeeper.place():
+            body = b"".join([chunk async for chunk in chunks_of(request, BODY_BYTES)])
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            heard = await hooks.receive(provider, reference, headers, body)
     except Refused as e:
         metrics.called(provider, e.code)
         raise

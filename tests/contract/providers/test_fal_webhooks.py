@@ -1,5 +1,6 @@
 """Calls of fal's: right, forged, old, repeated, about other bodies; keys that change, and keys that cannot be had."""
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from mutoscope.domain.media import Kind
 from mutoscope.providers.fal.adapter import FalProvider
 from mutoscope.providers.fal.webhook import Key, KeySet, keys_of
 from mutoscope.providers.port import Accepted, Finished, ProviderError
+from mutoscope.providers.signing import PAUSE_MS
 from stubs.fal import call_about
 from stubs.running import RunningStub
 from stubs.vendor import KEY
@@ -154,6 +156,27 @@ def stamped_later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 async def test_without_keys_a_call_is_neither_believed_nor_refused(fal: FalProvider, stub: RunningStub) -> None:
     stub.kill()
     assert await heard(fal, call_about(ID)) == FailureKind.UNAVAILABLE.value
+
+
+async def test_keys_that_cannot_be_had_are_not_asked_for_with_every_call_of_a_stranger(
+    clock: MovableClock,
+) -> None:
+    asked = 0
+
+    async def down(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    server = await asyncio.start_server(down, "127.0.0.1", 0)
+    fal = FalProvider(KEY, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", clock=clock)
+    kinds = await asyncio.gather(*(heard(fal, call_about(ID, "forged")) for _ in range(20)))
+    assert (set(kinds), asked) == ({FailureKind.UNAVAILABLE.value}, 1)
+    clock.forward(PAUSE_MS)
+    assert await heard(fal, call_about(ID)) == FailureKind.UNAVAILABLE.value
+    assert asked == 2
+    await fal.close()
+    server.close()
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"\xff", b'{"request_id": 5}'])

@@ -13,7 +13,8 @@ from mutoscope.domain.generation import FailureKind
 from mutoscope.domain.ids import SECOND
 from mutoscope.providers.port import ProviderError
 from mutoscope.providers.replicate.adapter import ReplicateProvider
-from mutoscope.providers.replicate.webhook import KEPT_MS, PAUSE_MS, CannotSay, NotSigned, Secret, call_of
+from mutoscope.providers.replicate.webhook import NotSigned, Secret, call_of
+from mutoscope.providers.signing import KEPT_MS, PAUSE_MS, CannotSay
 from stubs.running import RunningStub
 from stubs.vendor import KEY
 

@@ -15,6 +15,7 @@ from mutoscope.providers.fal import errors, wire
 from mutoscope.providers.fal.webhook import Keys, delivery_of
 from mutoscope.providers.http import HttpProvider
 from mutoscope.providers.port import Accepted, Canceled, Finished, Order, Pending, ProviderError, SourceFile
+from mutoscope.providers.signing import CannotSay
 
 HOST = "https://queue.fal.run"
 KEYS_HOST = "https://rest.fal.ai"
@@ -105,9 +106,13 @@ class FalProvider(HttpProvider):
         """The id of the request that it is about: there is one call for each, however often it is sent."""
         delivery = delivery_of(headers, body, self._clock.now())
         if delivery is not None:
-            with in_words(self.title):
-                if await self._keys.signed(delivery):
-                    return delivery.request_id
+            try:
+                with in_words(self.title):
+                    is_signed = await self._keys.signed(delivery)
+            except CannotSay as e:
+                raise self.error(FailureKind.UNAVAILABLE, str(e)) from None
+            if is_signed:
+                return delivery.request_id
         raise self.error(FailureKind.UNAUTHORIZED, "the call is not signed by fal, or too old")
 
     def job_of_webhook(self, reference: str, body: bytes) -> ProviderJob | None:

@@ -4,7 +4,6 @@ What is signed are the request's id, the account's id, the time, and the checksu
 (https://fal.ai/docs/model-apis/webhooks).
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -16,13 +15,12 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from mutoscope.domain.ids import DAY, MINUTE, SECOND, Clock, Millis
+from mutoscope.domain.ids import DAY, SECOND, Clock, Millis
 from mutoscope.outgoing import Outgoing, OutgoingError, Trouble
+from mutoscope.providers.signing import SIGNING, Kept
 
 PATH = "/.well-known/jwks.json"
 TOLERANCE_MS: Millis = 300 * SECOND
-FRESH_MS: Millis = 5 * MINUTE
-"""Keys that are older are fetched again for a signature that none of them made: fal may have changed them."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -67,29 +65,17 @@ class Keys:
     """The keys that fal publishes, kept for a day at most."""
 
     def __init__(self, outgoing: Outgoing, clock: Clock) -> None:
-        self._outgoing, self._clock = outgoing, clock
-        self._keys: Sequence[Ed25519PublicKey] = ()
-        self._fetched_at: Millis | None = None
-        self._one = asyncio.Lock()
-
-    async def signed(self, delivery: Delivery) -> bool:
-        """Whether one of the keys made the signature. Raises OutgoingError when they are needed and cannot be had."""
-        await self._fetch(DAY)
-        if _is_signed(delivery, self._keys):
-            return True
-        return await self._fetch(FRESH_MS) and _is_signed(delivery, self._keys)
-
-    async def _fetch(self, older_than: Millis) -> bool:
-        """Fetch them unless they are younger; whether they were fetched. One fetches for all that wait."""
-        async with self._one:
-            now = self._clock.now()
-            if self._fetched_at is not None and now - self._fetched_at < older_than:
-                return False
-            answer = await self._outgoing.ask("GET", PATH)
+        async def ask() -> Sequence[Ed25519PublicKey]:
+            answer = await outgoing.ask("GET", PATH, repeatable=False, limits=SIGNING)
             if not answer.ok:
                 raise OutgoingError(Trouble.STATUS, answer.where, sent=True, more=str(answer.status))
-            self._keys, self._fetched_at = keys_of(answer.json(KeySet)), now
-            return True
+            return keys_of(answer.json(KeySet))
+
+        self._kept = Kept(ask, clock, longest_ms=DAY)
+
+    async def signed(self, delivery: Delivery) -> bool:
+        """Whether one of the keys made the signature. Raises OutgoingError or CannotSay when they cannot be had."""
+        return await self._kept.fits(lambda keys: _is_signed(delivery, keys))
 
 
 def keys_of(published: KeySet) -> list[Ed25519PublicKey]:

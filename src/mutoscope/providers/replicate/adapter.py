@@ -23,14 +23,13 @@ from mutoscope.providers.port import (
 )
 from mutoscope.providers.replicate import webhook, wire
 from mutoscope.providers.replicate.model import input_of, upstream_of
+from mutoscope.providers.signing import SIGNING, CannotSay
 
 HOST = "https://api.replicate.com"
 HOSTS = ("replicate.delivery", "*.replicate.delivery")
 """Where outputs are, in its own words."""
 ANSWER = Limits(body_bytes=8 * 1024 * 1024)
 """A prediction has all its logs with it, and a page has the inputs of a hundred."""
-SIGNING = Limits(first_byte_s=10, whole_s=15)
-"""Whoever calls does not wait longer than some seconds."""
 PAGES = 3
 """Of the newest predictions, in which a lost one is looked for: 300, as many as may be asked for in half a minute."""
 FAILED = "{title} could not make this. Your tokens are back; try it again, or with other settings."
@@ -125,7 +124,7 @@ class ReplicateProvider(HttpProvider):
             is_right = await self._secret.fits(call)
         except webhook.NotSigned as e:
             raise self.error(FailureKind.UNAUTHORIZED, str(e)) from None
-        except webhook.CannotSay as e:
+        except CannotSay as e:
             raise self.error(FailureKind.UNAVAILABLE, str(e)) from None
         except ProviderError as e:
             # Also when it is our token that is refused: nothing is said of the call.

@@ -1,6 +1,5 @@
 """Replicate's webhooks: Standard Webhooks (https://www.standardwebhooks.com), signed with the account's own secret."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -10,22 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from mutoscope.domain.ids import MINUTE, SECOND, Clock, Millis
+from mutoscope.providers.signing import CannotSay, Kept
 
 TOLERANCE_MS = 5 * MINUTE
 """How far a call's own time may be from ours."""
-KEPT_MS = 5 * MINUTE
-"""A secret that is younger is not asked for again, however many signatures do not fit."""
-PAUSE_MS = 10 * SECOND
-"""After the secret was asked for in vain."""
 PREFIX = "whsec_"
 
 
 class NotSigned(Exception):
     """That a call is not surely Replicate's, and why."""
-
-
-class CannotSay(Exception):
-    """That whether a call is Replicate's cannot be told now, and why."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,31 +48,17 @@ def call_of(headers: Mapping[str, str], body: bytes, now: Millis) -> Call:
 
 
 class Secret:
-    """The secret: asked for once, and again when a signature does not fit and the secret is no longer young."""
+    """The account's own, kept."""
 
     def __init__(self, ask: Callable[[], Awaitable[str]], clock: Clock) -> None:
-        self._ask, self._clock, self._lock = ask, clock, asyncio.Lock()
-        self._key: bytes | None = None
-        self._known_at: Millis = 0
-        self._tried_at: Millis | None = None
+        async def key() -> bytes:
+            return _key(await ask())
+
+        self._kept = Kept(key, clock)
 
     async def fits(self, call: Call) -> bool:
         """Whether the call is signed with it. Raises CannotSay, and what asking raises."""
-        if call.fits(await self._known(lambda: self._key is None)):
-            return True
-        key = await self._known(lambda: self._clock.now() - self._known_at >= KEPT_MS)
-        return call.fits(key)
-
-    async def _known(self, is_asked: Callable[[], bool]) -> bytes:
-        async with self._lock:
-            if self._key is None or is_asked():
-                now = self._clock.now()
-                if self._tried_at is not None and now - self._tried_at < PAUSE_MS:
-                    raise CannotSay("the secret was asked for in vain just now")
-                self._tried_at = now
-                self._key = _key(await self._ask())
-                self._known_at, self._tried_at = now, None
-            return self._key
+        return await self._kept.fits(call.fits)
 
 
 def _key(secret: str) -> bytes:
