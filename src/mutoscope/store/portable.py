@@ -1,6 +1,7 @@
 """What a store holds, row by row and without its database: how a backup is written and one database moved to another.
 
-Events and the calls of providers are left out: whoever listens reads everything again. Search terms are made anew from the items.
+Events and the calls of providers are left out: whoever listens reads everything again. Search terms, and
+which items wait for blurred files, are made anew from the items.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.unlocking import Unlock
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +57,23 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     previews_due_at: Millis
 
 
-Row = Person | Session | OneTimeLink | Generation | IdempotencyKey | Entry | Line | Account | Hold | Item | Retired
+Row = (
+    Person
+    | Session
+    | OneTimeLink
+    | Generation
+    | IdempotencyKey
+    | Entry
+    | Line
+    | Account
+    | Hold
+    | Item
+    | Unlock
+    | Retired
+)
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Retired,
+    Unlock, Retired,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -22,6 +22,7 @@ from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
+from mutoscope.store.mongo.unlocks import MongoUnlocks
 from mutoscope.store.port import (
     Events,
     Generations,
@@ -33,6 +34,7 @@ from mutoscope.store.port import (
     Stats,
     Store,
     StoreUnavailable,
+    Unlocks,
 )
 from mutoscope.store.portable import Copies, Row
 
@@ -46,6 +48,7 @@ class MongoStore:
         self.generations: Generations = MongoGenerations(engine)
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
+        self.unlocks: Unlocks = MongoUnlocks(engine)
         self.people: People = MongoPeople(engine)
         self.models: ModelsStore = MongoModels(engine)
         self.hooks: HooksStore = MongoHooks(engine)

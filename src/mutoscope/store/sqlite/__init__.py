@@ -18,6 +18,7 @@ from mutoscope.store.port import (
     Stats,
     Store,
     StoreUnavailable,
+    Unlocks,
 )
 from mutoscope.store.sqlite.checking import check
 from mutoscope.store.sqlite.copying import back_up
@@ -30,6 +31,7 @@ from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
 from mutoscope.store.sqlite.stats import SqliteStats
+from mutoscope.store.sqlite.unlocks import SqliteUnlocks
 
 
 class SqliteStore:
@@ -41,6 +43,7 @@ class SqliteStore:
         self.generations: Generations = SqliteGenerations(engine)
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
+        self.unlocks: Unlocks = SqliteUnlocks(engine)
         self.people: People = SqlitePeople(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.hooks: HooksStore = SqliteHooks(engine)

@@ -10,8 +10,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 import mutoscope.store.mongo.migrations.m0001_start as m0001_start
 import mutoscope.store.mongo.migrations.m0002_models as m0002_models
 import mutoscope.store.mongo.migrations.m0003_deliveries as m0003_deliveries
+import mutoscope.store.mongo.migrations.m0010_unlocks as m0010_unlocks
 from mutoscope.store.mongo.engine import Document
 
 Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
 
-STEPS: Mapping[int, Step] = {1: m0001_start.apply, 2: m0002_models.apply, 3: m0003_deliveries.apply}
+STEPS: Mapping[int, Step] = {
+    1: m0001_start.apply,
+    2: m0002_models.apply,
+    3: m0003_deliveries.apply,
+    10: m0010_unlocks.apply,
+}
