@@ -15,6 +15,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether visitors who have not signed in may browse the public gallery."""
     registration_open: bool
     sign_up_grant: int
+    house_share_percent: int = 20
+    """Of what unlocks bring, the house's part; the rest is the owner's."""
     address_window_ms: Millis
     upload_limits: MediaLimits
     from_bucket: bool = False

@@ -17,6 +17,7 @@ from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.tokens import Tokens
+from mutoscope.services.unlocking import Unlocking
 from mutoscope.spool import Spool
 from mutoscope.store.port import Events, Stats, Store
 
@@ -29,6 +30,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Outcomes
     hooks: Hooks
     gallery: Gallery
+    unlocking: Unlocking
     tokens: Tokens
     addresses: Addresses
     links: Links

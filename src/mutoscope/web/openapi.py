@@ -33,18 +33,19 @@ PROBLEMS: dict[int, str] = {
     402: "Not enough tokens (`not_enough_tokens`, with `needed` and `available`); nothing was taken",
     403: "Not allowed (`forbidden`, `cross_site`)",
     404: "Not there, or not open to whoever asks (`not_found`)",
-    409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
+    409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`, `price_changed` with `price`)",
     413: "The body is too large (`too_large`)",
     415: "The body is of the wrong kind (`unsupported_media_type`)",
     422: "Not acceptable (`invalid`, `unknown_model`, `model_retired`, `bad_media`, `idempotency_key_reused`), with `fields`",
     429: "Too much at once (`too_many`)",
     503: "Not right now (`unavailable`); the same request works later",
 }
-COSTLY = frozenset({"create_generation", "retry_generation"})
+COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(
     {"set_up", "register", "change_item", "discard_item", "restore_item", "cancel_generation", "retry_generation"}
+    | {"unlock_item"}
 )
-ADMINISTRATION = frozenset({"grant_tokens"})
+ADMINISTRATION = frozenset({"grant_tokens", "list_unlocks", "refund_unlock"})
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",
@@ -60,6 +61,7 @@ PROBLEM_SCHEMA: Json = {
         "needed": {"type": "integer"},
         "available": {"type": "integer"},
         "version": {"type": "integer"},
+        "price": {"type": "integer"},
     },
 }
 
@@ -142,7 +144,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
-        kind = {"media_id": "med", "generation_id": "gen"}.get(parameter["name"])
+        kind = {"media_id": "med", "generation_id": "gen", "unlock_id": "unl"}.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
 
