@@ -1,7 +1,7 @@
 """Blurred pictures and films, in the jail: made so small that nothing can be rebuilt, and only then large and soft.
 
 The blur itself hides little: sharpening undoes it. What hides is that a few pixels are all that is left; what is enlarged from
-them holds no more. See docs/reference/blur.md for what can be rebuilt.
+them holds no more. See `rebuilding` in docs/reference/benchmarks.md for what can be rebuilt.
 """
 
 from collections.abc import Iterable, Mapping
