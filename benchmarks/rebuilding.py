@@ -68,7 +68,7 @@ async def _measure() -> Mapping[str, list[float]]:
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
-    """Twelve that the local provider draws, one for each of its families, and eight parts of the demo's photograph."""
+    """Twelve that the local provider draws, named after its families, and eight parts of the demo's photograph."""
     for number, family in enumerate(FAMILIES):
         plan = Plan(upstream="still", prompt=family, seed=number, results=1, width=1280, height=720)
         image: Any = pyvips.Image.new_from_array(next(still(plan, 0)), interpretation="srgb")
