@@ -25,7 +25,11 @@ from mutoscope.domain.ledger import Balance, EntryKind, adjust
 from mutoscope.domain.media import Media, Visibility
 from mutoscope.domain.people import Person
 from mutoscope.domain.unlocking import Unlock
+from mutoscope.store.mongo import load_mongo, open_mongo
 from mutoscope.store.port import Store
+from mutoscope.store.sqlite import open_sqlite
+from mutoscope.store.sqlite.portable import SqliteCopies, read_copy
+from servers.mongod import Databases
 
 LATER = NOON + MINUTE
 SHARE = 20
@@ -301,3 +305,35 @@ async def test_the_proof_sees_entries_without_an_unlock_and_those_of_the_wrong_a
             f"{unlock.id}: the reversal entries come to 1 and not 0",
         ]
     )
+
+
+async def test_a_backup_carries_unlocks_and_who_waits_for_a_blur_into_either_kind_of_store(
+    store: Store, alice: Person, bob: Person, tmp_path: Path, databases: Databases
+) -> None:
+    kept, refunded = await locked(store, alice), await locked(store, alice)
+    await buy(store, bob, kept, key="k")
+    await store.unlocks.refund((await buy(store, bob, refunded)).id, LATER)
+    wanted = (await store.unlocks.list(None, None, 9)).items
+    await store.backup(tmp_path / "copy.db")
+    name, pages = databases.take(), list(read_copy(tmp_path / "copy.db"))
+
+    async def break_off() -> None:
+        raise RuntimeError("killed")
+
+    async def finish() -> None: ...
+
+    with pytest.raises(RuntimeError, match="killed"):
+        await load_mongo(databases.uri(name), cast.HandClock(), pages, break_off)
+    await load_mongo(databases.uri(name), cast.HandClock(), pages, finish)
+    copies = (
+        await open_mongo(databases.uri(name), cast.HandClock(), SqliteCopies()),
+        await open_sqlite(tmp_path / "copy.db", cast.HandClock()),
+    )
+    for copy in copies:
+        assert (await copy.unlocks.list(None, None, 9)).items == wanted
+        assert await copy.unlocks.bought(bob.id, [kept.id, refunded.id]) == {kept.id}
+        waiting = [await copy.media.claim_blur(LATER, LATER + MINUTE) for _ in range(3)]
+        assert {taken.item.id for taken in waiting if taken} == {kept.id, refunded.id}
+        assert await copy.ledger.proof() == []
+        await copy.close()
+    databases.give_back(name)
