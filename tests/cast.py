@@ -9,6 +9,7 @@ from mutoscope.domain.ids import Ids, Millis
 from mutoscope.domain.ledger import Entry
 from mutoscope.domain.media import Facts, Kind, Media, StoredFile, Variant, Visibility, key_for
 from mutoscope.domain.people import Person, Role
+from mutoscope.domain.unlocking import Wish
 
 NOON: Millis = 1_795_348_800_000
 """2026-11-22 12:00 UTC, when every test begins."""
@@ -106,6 +107,11 @@ def generation(
 def job(of: Generation) -> ProviderJob:
     """The job as its provider knows it."""
     return ProviderJob(id="upstream-" + of.id, reference=of.id)
+
+
+def wish(buyer: Person, item: Media, price: int = 5, **fields: Any) -> Wish:
+    """Someone wants to unlock an item, for the price that they saw."""
+    return Wish(**({"id": ids.new("unl"), "buyer_id": buyer.id, "media_id": item.id, "price": price} | fields))
 
 
 def facts(kind: Kind = Kind.VIDEO, **fields: Any) -> Facts:

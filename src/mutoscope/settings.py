@@ -101,6 +101,13 @@ class Settings(ProviderSettings):
         description=f"Tokens for a new account. Unset, it is {STARTING_GRANT}, but 0 while a provider that costs money is on.",
     )  # fmt: skip
 
+    house_share_percent: int = Field(
+        20,
+        ge=0,
+        le=100,
+        description="The part of an unlock's price that the house keeps, in percent; the rest is the owner's.",
+    )
+
     per_person_jobs: int = Field(
         4, ge=1, le=1000, description="How many jobs of one person may be at providers at once."
     )

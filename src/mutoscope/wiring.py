@@ -47,6 +47,7 @@ from mutoscope.services.restoring import Restored, restore_backup
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
+from mutoscope.services.unlocking import Unlocking
 from mutoscope.settings import Settings
 from mutoscope.spool import Spool
 from mutoscope.store.mongo import load_mongo, open_mongo
@@ -183,6 +184,7 @@ def _studio(
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=Gallery(store, clock, policy),
+        unlocking=Unlocking(store, ids, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,
         links=Links(addresses, worker.blobs, policy, base_url),
@@ -261,6 +263,7 @@ def _policy(settings: Settings, costs_money: bool) -> Policy:
         registration_open=settings.registration == "open",
         invites_open=settings.registration in ("open", "invite"),
         sign_up_grant=settings.grant_at_sign_up(costs_money),
+        house_share_percent=settings.house_share_percent,
         address_window_ms=settings.address_seconds * SECOND,
         upload_limits=_limits(settings, settings.max_upload_bytes),
         from_bucket=settings.delivery in (None, "bucket") and settings.aws_s3_bucket is not None,

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from msgspec import structs
-from twins import WORDS, Pair, people, texts, values, walk, which
+from twins import NO_ITEM, WORDS, Pair, people, texts, values, walk, which
 
 import cast
 from mutoscope.domain import search
@@ -14,6 +14,7 @@ from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import SECOND
 from mutoscope.domain.media import Kind, Media, Previews, StoredFile, Variant, Visibility
 from mutoscope.domain.search import Query, Sort
+from mutoscope.domain.unlocking import Wish
 from mutoscope.store.port import Store
 
 FILM = StoredFile(key="videos/x.mp4", mime_type="video/mp4", size_bytes=7, width=16, height=9)
@@ -27,6 +28,7 @@ shown = st.fixed_dictionaries(
         "visibility": st.sampled_from([Visibility.PUBLIC, Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE]),
         "unlock_price": st.sampled_from([0, 0, 5]),
         "is_blurred": st.sampled_from([False, False, True]),
+        "blur_intensity": st.sampled_from([80, 80, 20]),
         "hidden": st.sampled_from([False, False, False, True]),
         "trashed_at": st.sampled_from([None, None, None, cast.NOON]),
         "previews": st.sampled_from(Previews),
@@ -81,7 +83,43 @@ def item_of(job: Generation, place: int, look: dict[str, Any]) -> Media:
 
 
 class ItemRules(Pair):
-    """The port's group of media."""
+    """The port's groups of media and of unlocks."""
+
+    @rule(
+        buyer=people, item=which, price=st.sampled_from([5, 5, 5, 4]), share=st.sampled_from([0, 20, 100]),
+        key=st.sampled_from([None, None, "a", "b"]),
+    )  # fmt: skip
+    def buy(self, buyer: str, item: int, price: int, share: int, key: str | None) -> None:
+        now = self.now()
+        wish = Wish(id=self.new("unl"), buyer_id=buyer, media_id=self.item(item), price=price, key=key)
+        bought = self.ask(lambda store: store.unlocks.buy(wish, share, now))
+        if bought is not None:
+            self.sold.append(bought[0].id)
+        self.ask(lambda store: store.unlocks.bought(buyer, [*self.published, NO_ITEM]))
+
+    @rule(place=which)
+    def refund(self, place: int) -> None:
+        id, now = self.sold[place % len(self.sold)] if self.sold else "unl_nothing", self.now()
+        self.ask(lambda store: store.unlocks.refund(id, now))
+
+    @rule(item=st.none() | which, limit=st.integers(1, 3))
+    def unlocks(self, item: int | None, limit: int) -> None:
+        id = None if item is None else self.item(item)
+        self.ask(lambda store: walk(lambda cursor: store.unlocks.list(id, cursor, limit)))
+
+    @rule(end=st.sampled_from(["done", "done", "nothing made", "later", "stale", "nothing"]), pause=st.integers(0, 20))
+    def blur(self, end: str, pause: int) -> None:
+        now, due_at = self.now(), self.later(pause)
+        taken = self.ask(lambda store: store.media.claim_blur(now, now + 10 * SECOND))
+        if taken is None or end == "nothing":
+            return
+        id, fence, intensity = taken.item.id, taken.fence - (end == "stale"), taken.item.blur_intensity
+        if end == "later":
+            self.ask(lambda store: store.media.postpone_blur(id, fence, due_at))
+        else:
+            files = {Variant.BLURRED: FILM} if end == "done" else {}
+            self.ask(lambda store: store.media.finish_blur(id, fence, intensity, now, files))
+        self.ask(lambda store: store.media.postpone_blur(id, fence, due_at))  # refused, unless it is "later"
 
     @rule(
         owner=people, scope=st.sampled_from(["gallery", "everything", "library", "trash", "nowhere"]), query=queries,

@@ -140,6 +140,7 @@ class Pair(RuleBasedStateMachine):
         self.ears: dict[str, Places] = {}
         self.ordered: list[str] = []
         self.published: list[str] = []
+        self.sold: list[str] = []
         self.patches = ExitStack()
         self._numbers = itertools.count(1)
 

@@ -32,12 +32,16 @@ FOR_KEYS: dict[str, set[str]] = {
     "PATCH /api/media/{media_id}": {"manage"},
     "DELETE /api/media/{media_id}": {"manage"},
     "POST /api/media/{media_id}/restore": {"manage"},
+    "PATCH /api/media": {"manage"},
+    "POST /api/media/{media_id}/unlock": {"manage"},
     "POST /api/tokens/grants": {"admin"},
     "GET /api/admin/invites": {"admin"},
     "POST /api/admin/invites": {"admin"},
     "DELETE /api/admin/invites/{invite_id}": {"admin"},
     "GET /api/admin/outcomes": {"admin"},
     "POST /api/admin/outcomes/{generation_id}": {"admin"},
+    "GET /api/admin/unlocks": {"admin"},
+    "POST /api/admin/unlocks/{unlock_id}/refund": {"admin"},
 }
 """Spelled out once more: every other route is closed to every key."""
 APART = {"/healthz", "/readyz", "/metrics", "/media/{media_id}/{variant}", "/hooks/{provider}/{reference}"}
@@ -65,6 +69,7 @@ async def test_a_key_opens_the_routes_of_its_scope_and_no_other(lasting: House, 
                     "key_id": "key_x",
                     "invite_id": "inv_x",
                     "session_id": "ses_x",
+                    "unlock_id": "unl_x",
                 }
                 answer = await client.request(
                     method, path.format(**names, id="x", digest="x", name="x", variant="x", provider="x", reference="x")

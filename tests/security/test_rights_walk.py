@@ -10,9 +10,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from cast import facts, person
+from cast import facts, grant, person, wish
 from mutoscope.darkroom.port import Darkroom
-from mutoscope.domain.media import Media, Variant, Visibility
+from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
 from web.answers import code
 from web.house import House, content, open_house
@@ -78,6 +78,11 @@ ELSEWHERE = (
         "POST /hooks/{provider}/{reference}": "tests/web/test_hooks.py: verified calls of providers alone, and no answer tells",
         "GET /api/admin/outcomes": "tests/web/test_outcomes.py: administrators alone",
         "POST /api/admin/outcomes/{generation_id}": "tests/web/test_outcomes.py: administrators alone",
+        "POST /api/media/{media_id}/unlock": "tests/web/test_unlocking.py: what is gone or private cannot be bought",
+        "POST /m/{id}/unlock": "the same service as POST /api/media/{media_id}/unlock",
+        "PATCH /api/media": "tests/web/test_unlocking.py: each item by the rights of PATCH /api/media/{media_id}",
+        "GET /api/admin/unlocks": "tests/web/test_unlocking.py: administrators alone",
+        "POST /api/admin/unlocks/{unlock_id}/refund": "tests/web/test_unlocking.py: administrators alone",
     }
     | dict.fromkeys(
         (
@@ -122,11 +127,15 @@ ELSEWHERE = (
     }
 )
 
-STATES = ("public", "unlisted", "private", "trashed", "hidden", "locked")
-VIEWERS = ("stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another")
+LOCKED = ("locked", "locked unlisted", "locked private", "locked trashed", "locked hidden")
+STATES = ("public", "unlisted", "private", "trashed", "hidden", *LOCKED)
+PAYERS = ("buyer", "refunded")
+"""Both bought every locked item before it came to its state; the second got the tokens back."""
+VIEWERS = ("stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another", *PAYERS)
 
 EVERYONE = frozenset(VIEWERS)
 INSIDERS = frozenset({"alice", "carol"})
+PAID = INSIDERS | {"buyer"}
 
 MAY_SEE_RECORD = {
     "public": EVERYONE,
@@ -135,28 +144,39 @@ MAY_SEE_RECORD = {
     "trashed": INSIDERS,
     "hidden": INSIDERS,
     "locked": EVERYONE,
+    "locked unlisted": EVERYONE,
+    "locked private": PAID,
+    "locked trashed": INSIDERS,
+    "locked hidden": INSIDERS,
 }
+MAY_SEE_ALL = MAY_SEE_RECORD | {"locked": PAID, "locked unlisted": PAID}
+"""Prompt, settings, and words that came from the prompt."""
 MAY_HAVE_FILES = {
     "public": EVERYONE,
     "unlisted": EVERYONE,
     "private": INSIDERS | {"signed"},
     "trashed": INSIDERS,
     "hidden": INSIDERS,
-    "locked": INSIDERS | {"signed"},
+    "locked": PAID | {"signed"},
+    "locked unlisted": PAID | {"signed"},
+    "locked private": PAID | {"signed"},
+    "locked trashed": INSIDERS,
+    "locked hidden": INSIDERS,
 }
+MAY_HAVE_BLURRED = MAY_HAVE_FILES | {"locked": EVERYONE, "locked unlisted": EVERYONE}
 LISTED = {"public", "locked"}
 
 
 class Gallery:
     """Alice's items, one in each state, and those who look at them."""
 
-    def __init__(self, house: House, items: dict[str, Media], suspended: str) -> None:
-        self.house, self.items, self._suspended = house, items, suspended
+    def __init__(self, house: House, items: dict[str, Media], payers: dict[str, Person], suspended: str) -> None:
+        self.house, self.items, self._payers, self._suspended = house, items, payers, suspended
 
     @asynccontextmanager
     async def viewer(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of that viewer's."""
-        people: dict[str, Person] = {"bob": self.house.bob, "alice": self.house.alice, "carol": self.house.carol}
+        people = {"bob": self.house.bob, "alice": self.house.alice, "carol": self.house.carol} | self._payers
         headers = self.house.bearer(people[name]) if name in people else {}
         if name == "suspended":
             headers = {"Cookie": self._suspended, "Sec-Fetch-Site": "same-origin"}
@@ -177,7 +197,7 @@ class Gallery:
 def words(state: str) -> dict[str, str]:
     """The words of an item that can be looked for in answers."""
     return {
-        "prompt": f"prompt-of-{state}-item",
+        "prompt": f"prompt-of-{state.replace(' ', '-')}-item",
         "title": f"Title of {state} item",
         "description": f"Said of {state} item",
     }
@@ -198,25 +218,42 @@ def withheld(state: str, item: Media) -> list[bytes]:
 async def gallery(tmp_path_factory: pytest.TempPathFactory, darkroom: Darkroom) -> AsyncIterator[Gallery]:
     """The cast and the items; nothing here changes them."""
     async with open_house(tmp_path_factory.mktemp("walk"), darkroom) as house:
+        payers = {name: person(name) for name in PAYERS}
+        for payer in payers.values():
+            await house.store.people.add(payer, grant(payer, 100))
         items: dict[str, Media] = {}
         for number, state in enumerate(STATES):
-            visibility = Visibility(state) if state in ("unlisted", "private") else Visibility.PUBLIC
-            own = {"placeholder": f"placeholder-of-{state}", "facts": facts(sha256=f"{number}" * 64)}
+            own = {"placeholder": f"placeholder-of-{state}", "facts": facts(sha256="0123456789abcdef"[number] * 64)}
             item = await house.published(
                 house.alice,
-                visibility,
-                tags=("ai-generated", f"secret-{state}"),
+                Visibility.UNLISTED if "unlisted" in state else Visibility.PUBLIC,
+                tags=("ai-generated", f"secret-{state.replace(' ', '-')}"),
                 seed=4_000_000_000 + number,
                 **own,
                 **words(state),
             )
-            changes = {"trashed": {"trashed_at": 1}, "hidden": {"hidden": True}, "locked": {"unlock_price": 5}}
-            items[state] = await house.change(item, **changes[state]) if state in changes else item
+            items[state] = await bring_to(house, item, state, payers)
         dave = person("dave")
         await house.store.people.add(dave, None)
         cookie = await house.session(dave)
         await house.studio.accounts.suspend(house.carol, "dave")
-        yield Gallery(house, items, cookie)
+        yield Gallery(house, items, payers, cookie)
+
+
+async def bring_to(house: House, item: Media, state: str, payers: dict[str, Person]) -> Media:
+    """The item in that state; a locked one was bought before by those who pay."""
+    if "locked" in state:
+        item = await house.change(item, unlock_price=5)
+        for name, payer in payers.items():
+            unlock, _ = await house.store.unlocks.buy(wish(payer, item), 20, house.clock.now())
+            if name == "refunded":
+                await house.store.unlocks.refund(unlock.id, house.clock.now())
+    changes = {"trashed": {"trashed_at": 1}, "hidden": {"hidden": True}, "private": {"visibility": Visibility.PRIVATE}}
+    for word in changes.keys() & state.split():
+        item = await house.change(item, **changes[word])
+    found = await house.store.media.get(item.id)
+    assert found is not None
+    return found
 
 
 def refused(answer: httpx2.Response) -> bool:
@@ -249,7 +286,7 @@ async def test_files_open_to_whom_the_table_says_and_to_nobody_else(gallery: Gal
                 await client.get(address, headers={"Range": "bytes=0-1"}),
                 await client.head(address),
             )
-            if viewer in MAY_HAVE_FILES[state]:
+            if viewer in (MAY_HAVE_BLURRED if variant in BLURRED else MAY_HAVE_FILES)[state]:
                 assert (whole.status_code, whole.content) == (200, content(item.id, variant))
                 assert (part.status_code, part.content) == (206, content(item.id, variant)[:2])
                 assert (head.status_code, head.content) == (200, b"")
@@ -265,7 +302,7 @@ async def test_files_open_to_whom_the_table_says_and_to_nobody_else(gallery: Gal
 @pytest.mark.parametrize("state", STATES)
 async def test_records_show_to_each_viewer_what_the_table_says(gallery: Gallery, state: str, viewer: str) -> None:
     item = gallery.items[state]
-    sees_all = viewer in INSIDERS or (state not in ("locked",) and viewer in MAY_SEE_RECORD[state])
+    sees_all = viewer in MAY_SEE_ALL[state]
     async with gallery.viewer(viewer) as client:
         for route in sorted(RECORDS):
             method, path = route.split(" ")
@@ -278,10 +315,12 @@ async def test_records_show_to_each_viewer_what_the_table_says(gallery: Gallery,
                 assert str(item.seed) not in answer.text, route
 
 
-async def test_a_locked_record_gives_a_stranger_no_address_of_any_file(gallery: Gallery) -> None:
+async def test_a_locked_record_gives_a_stranger_the_blurred_files_and_nothing_of_the_original(
+    gallery: Gallery,
+) -> None:
     async with gallery.viewer("stranger") as client:
         view = (await client.get(f"/api/media/{gallery.items['locked'].id}")).json()
-    assert (view["locked"], view["urls"], view["url"]) == (True, {}, None)
+    assert (view["locked"], set(view["urls"]), view["url"]) == (True, set(BLURRED), None)
     gone = (
         "prompt",
         "negative_prompt",
@@ -292,6 +331,12 @@ async def test_a_locked_record_gives_a_stranger_no_address_of_any_file(gallery: 
         "sha256",
         "placeholder",
         "generation",
+        "size_bytes",
+        "mime_type",
+        "codec",
+        "fps",
+        "has_audio",
+        "category_selections",
     )
     assert [view[name] for name in gone] == [None] * len(gone)
     assert (view["tags"], view["description"]) == ([], "")
@@ -311,7 +356,7 @@ async def test_nobody_but_the_owner_and_administrators_changes_an_item(
                 body = {"data": {"title": "mine", "tags": "", "visibility": "public", "version": "1"}}
             answer = await client.request(method, path.format(media_id=item.id, id=item.id), **body)
             assert refused(answer), route
-            if viewer not in MAY_SEE_RECORD[state] or state == "locked":
+            if viewer not in MAY_SEE_ALL[state]:
                 assert not [secret for secret in withheld(state, item) if secret in answer.content], route
     kept = await gallery.house.store.media.get(item.id)
     assert kept is not None
@@ -343,7 +388,7 @@ async def test_the_gallery_lists_what_is_listed_and_no_withheld_word(gallery: Ga
             assert answer.status_code == 200
             for state, item in gallery.items.items():
                 assert (item.id in answer.text) is (state in LISTED), f"{route} {state}"
-                if state not in LISTED or (state == "locked" and viewer not in INSIDERS):
+                if state not in LISTED or viewer not in MAY_SEE_ALL[state]:
                     assert not [secret for secret in withheld(state, item) if secret in answer.content], (
                         f"{route} {state}"
                     )
@@ -375,10 +420,12 @@ async def test_what_is_ones_own_is_nobody_elses(gallery: Gallery, viewer: str) -
     async with gallery.viewer(viewer) as client:
         for route in sorted(OWN):
             answer = await client.get(route.removeprefix("GET "))
-            assert refused(answer) is (viewer not in ("alice", "bob", "carol")), route
+            assert refused(answer) is (viewer not in ("alice", "bob", "carol", *PAYERS)), route
             if viewer != "alice":
                 for state, item in gallery.items.items():
-                    assert item.id not in answer.text, f"{route} {state}"
+                    # A statement names what was paid for, by its id alone.
+                    paid_for = state in LOCKED and viewer in PAYERS and "tokens" in route
+                    assert item.id not in answer.text or paid_for, f"{route} {state}"
                     assert not [secret for secret in withheld(state, item) if secret in answer.content], route
 
 

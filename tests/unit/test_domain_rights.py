@@ -5,7 +5,7 @@ import pytest
 
 import cast
 from mutoscope.domain.errors import NotFound
-from mutoscope.domain.media import Media, Variant, Visibility
+from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.rights import STRANGER, Viewer, allowed, authorize, may_change, sees_withheld
 
 ALICE, BOB, CAROL = cast.alice(), cast.bob(), cast.carol()
@@ -79,10 +79,35 @@ def test_every_viewer_gets_what_the_table_says(row: tuple[str, ...], asked: str)
 
 @pytest.mark.parametrize("variant", list(Variant))
 @pytest.mark.parametrize("lock", LOCKS["locked"])
-def test_no_file_of_a_locked_item_is_open_to_those_without_the_right(variant: Variant, lock: dict[str, object]) -> None:
+def test_only_blurred_files_of_a_locked_item_are_open_to_those_without_the_right(
+    variant: Variant, lock: dict[str, object]
+) -> None:
     item = item_of("public", "-", "-", lock)
-    assert not allowed(STRANGER, item, variant)
-    assert not allowed(VIEWERS["bob"], item, variant)
+    for viewer in (STRANGER, VIEWERS["bob"], Viewer(person_id=BOB.id, unlocked=frozenset({cast.ids.new("med")}))):
+        assert allowed(viewer, item, variant) is (variant in BLURRED)
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+@pytest.mark.parametrize("visibility", list(Visibility))
+def test_who_paid_for_an_item_has_all_of_it_unless_it_is_gone_for_everyone(
+    variant: Variant, visibility: Visibility
+) -> None:
+    buyer = Viewer(person_id=BOB.id, unlocked=frozenset({ITEM.id}))
+    for lock in LOCKS["locked"]:
+        item = item_of(visibility, "-", "-", lock)
+        assert allowed(buyer, item, variant)
+        assert allowed(buyer, item, None)
+        assert sees_withheld(buyer, item)
+        assert not may_change(buyer, item)
+        for gone in (item_of(visibility, "trashed", "-", lock), item_of(visibility, "-", "hidden", lock)):
+            assert not allowed(buyer, gone, variant)
+            assert not allowed(buyer, gone, None)
+
+
+@pytest.mark.parametrize("variant", sorted(BLURRED))
+def test_the_blurred_files_of_a_private_item_are_as_private_as_the_item(variant: Variant) -> None:
+    for lock in LOCKS["locked"]:
+        assert not allowed(VIEWERS["bob"], item_of("private", "-", "-", lock), variant)
 
 
 @pytest.mark.parametrize("variant", list(Variant))

@@ -39,6 +39,7 @@ from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
+from mutoscope.services.unlocking import Unlocking
 from mutoscope.spool import Spool
 from mutoscope.store.port import Limits as JobLimits
 from mutoscope.store.port import Store
@@ -68,6 +69,7 @@ MIME = {
     Variant.PREVIEW: "video/mp4",
     Variant.STORYBOARD: "image/jpeg",
     Variant.STORYBOARD_VTT: "text/vtt",
+    Variant.BLURRED_PREVIEW: "video/mp4",
 }
 """Of the variants that are not as the master is; thumbnails are WebP."""
 
@@ -103,6 +105,7 @@ class House:
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=Gallery(store, clock, policy),
+            unlocking=Unlocking(store, ids, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,
             links=Links(addresses, self.blobs, policy, BASE),

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mutoscope.domain.media import Media, Visibility
+from mutoscope.domain.media import BLURRED, Media, Visibility
 from mutoscope.web import kept
 from web.house import WINDOW_MS, House
 
@@ -76,7 +76,7 @@ async def test_what_a_commit_locks_is_withheld_in_the_next_answer(house: House, 
             assert found["prompt"] == PROMPT
         await house.change(item, **change)
         (found,) = await gallery(stranger)
-        assert (found["prompt"], found["urls"], found["locked"]) == (None, {}, True)
+        assert (found["prompt"], set(found["urls"]), found["locked"]) == (None, set(BLURRED), True)
         assert await gallery(stranger, q="lighthouse") == []
 
 

@@ -12,7 +12,7 @@ from stat import S_ISREG
 
 from mutoscope.darkroom import wire
 from mutoscope.darkroom.jail import Bounds
-from mutoscope.darkroom.port import DarkroomBroken, Derived, Developed, MediaLimits, Unreadable
+from mutoscope.darkroom.port import DarkroomBroken, Derived, Developed, MediaLimits, Unreadable, blur_px
 from mutoscope.darkroom.sandbox import ENVIRONMENT, Sandbox, command
 from mutoscope.disk import sync_folder
 from mutoscope.domain.media import EXTENSIONS, Facts, Variant
@@ -20,6 +20,7 @@ from mutoscope.domain.source import SourceFit
 
 _STILLS = (Variant.POSTER, Variant.THUMB_LARGE, Variant.THUMB_MEDIUM, Variant.THUMB_SMALL)
 _MOVING = (Variant.PREVIEW, Variant.STORYBOARD, Variant.STORYBOARD_VTT)
+_BLURRED = (Variant.BLURRED, Variant.BLURRED_SMALL, Variant.BLURRED_PREVIEW)
 _NO_ANSWER = "The process that decodes left out what it was asked for."
 
 
@@ -76,6 +77,11 @@ class JailedDarkroom:
         """See the port."""
         with _opened(path, limits) as source, _outputs(_parts(work, _MOVING)) as outputs:
             return _keep(work, (await self.sandbox.run("previews", limits, source, outputs)).made)
+
+    async def blur(self, path: Path, work: Path, intensity: int, limits: MediaLimits) -> Mapping[Variant, Derived]:
+        """See the port."""
+        with _opened(path, limits) as source, _outputs(_parts(work, _BLURRED)) as outputs:
+            return _keep(work, (await self.sandbox.run("blur", limits, source, outputs, blur_px(intensity))).made)
 
     def walls(self) -> Mapping[str, bool]:
         """See the port. Each wall is really tried, once, in children of a process of its own (about two seconds)."""

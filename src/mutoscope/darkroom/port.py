@@ -13,6 +13,16 @@ SIDE_PX = 16_384
 """The longest side of a picture or film: WebP and most decoders of films end there, and rows or columns cost time too."""
 
 
+BLUR_PX = 40, 6
+"""How many pixels of the longer side are left at intensity 0 and at 100."""
+
+
+def blur_px(intensity: int) -> int:
+    """How many pixels of the longer side are left at an intensity from 0 to 100: each step takes the same part away."""
+    most, least = BLUR_PX
+    return round(most * (least / most) ** (intensity / 100))
+
+
 class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a file may be at most; checked from its header before anything is decoded."""
 
@@ -77,6 +87,14 @@ class Darkroom(Protocol):
         """For a film of more than one frame: a muted preview loop of at most 3 s, a storyboard sprite and its WebVTT.
 
         Empty for a picture or a single frame. Raises Unreadable, DarkroomBroken.
+        """
+        ...
+
+    async def blur(self, path: Path, work: Path, intensity: int, limits: MediaLimits) -> Mapping[Variant, Derived]:
+        """The blurred files of a locked item: of a picture those that stand for poster and thumbnails, of a film the preview.
+
+        Not more than `blur_px` of that intensity is left of a side, whatever the size of what is made.
+        Raises Unreadable, DarkroomBroken.
         """
         ...
 

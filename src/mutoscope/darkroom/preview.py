@@ -27,9 +27,9 @@ TILE_PX = 160
 ACROSS = 5
 _EPSILON_S = 1e-6
 TILES = 25
-_ENCODER = {"preset": "veryfast", "crf": "27", "x264-params": "mbtree=0"}
+ENCODER = {"preset": "veryfast", "crf": "27", "x264-params": "mbtree=0"}
 """With macroblock trees x264 gives several results for small frames under load, even on one thread."""
-_MOOV_BYTES = 8 * 1024
+MOOV_BYTES = 8 * 1024
 """Room kept at the front for the index, so that playing starts at once; 72 frames need about 2 KB."""
 
 Wanted = tuple[float, int, int]
@@ -93,9 +93,9 @@ class Loop:
         self.width, self.height = (max(2, round(side * scale) // 2 * 2) for side in size)
         rate = min(LOOP_FPS[1], max(LOOP_FPS[0], round(span.packets / span.duration_s)))
         self.wanted: list[Wanted] = [(t, 0, i) for i, t in enumerate(_loop_times(span.duration_s, rate))]
-        options = {"moov_size": str(_MOOV_BYTES), "fflags": "+bitexact"}
+        options = {"moov_size": str(MOOV_BYTES), "fflags": "+bitexact"}
         self._container = av.open(file, "w", format="mp4", options=options)
-        self._stream = self._container.add_stream("libx264", rate, _ENCODER)
+        self._stream = self._container.add_stream("libx264", rate, ENCODER)
         self._stream.width, self._stream.height, self._stream.pix_fmt = self.width, self.height, "yuv420p"
         # x264 repeats byte for byte only at a fixed number of threads.
         self._stream.thread_count = 1

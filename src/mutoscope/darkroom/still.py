@@ -46,7 +46,7 @@ def opened(descriptor: int, shape: Shape, limits: MediaLimits) -> tuple[Any, Fou
         pages = image.get("n-pages") if shape in _PAGED and image.get_typeof("n-pages") else 1
         turned = _is_turned(image)
     except pyvips.Error as e:
-        raise _refusal(e) from None
+        raise refusal(e) from None
     width, height = (image.height, image.width) if turned else (image.width, image.height)
     check_size(width, height, limits)
     _check_frames(width * height, pages, limits)
@@ -99,7 +99,7 @@ def develop(
             image = _load(descriptor, shape)
         poster = fitted(image, POSTER_PX).copy_memory()
     except pyvips.Error as e:
-        raise _refusal(e) from None
+        raise refusal(e) from None
     return found, *derive(poster, outputs)
 
 
@@ -109,9 +109,9 @@ def plain(
     """The pixels as they are, behind a header of one line. Raises Unreadable."""
     image, _ = opened(descriptor, shape, limits)
     try:
-        small = _on_black(fitted(image, side_px, side_px)).copy_memory()
+        small = on_black(fitted(image, side_px, side_px)).copy_memory()
     except pyvips.Error as e:
-        raise _refusal(e) from None
+        raise refusal(e) from None
     variant, target = next(iter(outputs.items()))
     write(target, b"P6 %d %d 255\n" % (small.width, small.height) + small.write_to_memory())
     return (Made(variant=variant, mime_type=PPM, width=small.width, height=small.height),)
@@ -125,14 +125,14 @@ def fit(
     try:
         # Cut first: of a long, narrow picture libvips would hold what is cut off in memory, enlarged.
         image = _middle(image, to.width, to.height) if to.crop else image
-        exact = _in_srgb(image.thumbnail_image(to.width, height=to.height, size="force", output_profile="srgb"))
+        exact = in_srgb(image.thumbnail_image(to.width, height=to.height, size="force", output_profile="srgb"))
         data = (
             exact.pngsave_buffer(keep="none")
             if to.format == "png"
-            else _on_black(exact).jpegsave_buffer(Q=SOURCE_QUALITY, optimize_coding=True, keep="none")
+            else on_black(exact).jpegsave_buffer(Q=SOURCE_QUALITY, optimize_coding=True, keep="none")
         )
     except pyvips.Error as e:
-        raise _refusal(e) from None
+        raise refusal(e) from None
     variant, target = next(iter(outputs.items()))
     write(target, data)
     return (Made(variant=variant, mime_type=to.mime_type, width=exact.width, height=exact.height),)
@@ -166,14 +166,16 @@ def derive(poster: Any, outputs: Mapping[Variant, int]) -> tuple[str, tuple[Made
 
 def fitted(image: Any, width: int, height: int | None = None) -> Any:
     """The picture upright, in sRGB, 8 bits, at most that wide and high, and never larger than it is."""
-    return _in_srgb(image.thumbnail_image(width, height=height or width * TALLEST, size="down", output_profile="srgb"))
+    return in_srgb(image.thumbnail_image(width, height=height or width * TALLEST, size="down", output_profile="srgb"))
 
 
-def _in_srgb(small: Any) -> Any:
+def in_srgb(small: Any) -> Any:
+    """The picture in sRGB, 8 bits."""
     return small.colourspace("srgb") if small.bands < 3 or small.format != "uchar" else small
 
 
-def _on_black(picture: Any) -> Any:
+def on_black(picture: Any) -> Any:
+    """The picture without transparency."""
     return picture.flatten(background=[0, 0, 0]) if picture.hasalpha() else picture
 
 
@@ -211,10 +213,11 @@ def _decode(descriptor: int, shape: Shape, found: Found, image: Any) -> None:
     try:
         (_load(descriptor, shape, n=-1) if found.frames else image).avg()
     except pyvips.Error as e:
-        raise _refusal(e) from None
+        raise refusal(e) from None
 
 
-def _refusal(e: pyvips.Error) -> Unreadable:
+def refusal(e: pyvips.Error) -> Unreadable:
+    """What to tell of an error of libvips's."""
     said = str(e).lower()
     if any(
         words in said for words in ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate")

@@ -14,7 +14,7 @@ ANSWER_BYTES = 64 * 1024
 DESCRIPTORS = 8
 """The most that one job carries: the file, the answer and what is made."""
 
-Task = Literal["inspect", "develop", "previews", "plain", "fit"]
+Task = Literal["inspect", "develop", "previews", "plain", "fit", "blur"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
@@ -26,7 +26,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
     bounds: Bounds
     outputs: tuple[Variant, ...] = ()
     side_px: int = 0
-    """For ``plain``: how long the longer side may be."""
+    """For ``plain``: how long the longer side may be. For ``blur``: how many pixels are left of it."""
     fit: SourceFit | None = None
     """For ``fit``: what is to become of it."""
 

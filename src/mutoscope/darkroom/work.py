@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Mapping
 
-from mutoscope.darkroom import film, preview, still
+from mutoscope.darkroom import blur, film, preview, still
 from mutoscope.darkroom.port import Unreadable
 from mutoscope.darkroom.sniff import check_whole, shape_of
 from mutoscope.darkroom.wire import Answer, Job
@@ -46,4 +46,7 @@ def _perform(job: Job, descriptor: int, outputs: Mapping[Variant, int]) -> Answe
         if job.fit is not None:
             return Answer(made=still.fit(descriptor, shape, job.limits, job.fit, outputs))
         return Answer(made=still.plain(descriptor, shape, job.limits, job.side_px, outputs))
+    if job.task == "blur":
+        make = blur.film_of if shape.film else blur.stills_of
+        return Answer(made=make(descriptor, shape, job.limits, job.side_px, outputs))
     return Answer(made=preview.make(descriptor, shape, job.limits, outputs) if shape.film else ())

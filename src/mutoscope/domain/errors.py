@@ -107,9 +107,9 @@ class NotEnoughTokens(Refused):
     status = 402
     title = "Not enough tokens"
 
-    def __init__(self, needed: int, available: int) -> None:
+    def __init__(self, needed: int, available: int, way_out: str = "or choose something shorter or smaller") -> None:
         super().__init__(
-            f"This costs {needed} tokens and {available} are available. Get more tokens, or choose something shorter or smaller.",
+            f"This costs {needed} tokens and {available} are available. Get more tokens, {way_out}.",
             needed=needed,
             available=available,
         )
@@ -136,6 +136,18 @@ class WrongState(Conflict):
 
     code = "wrong_state"
     title = "Not possible any more"
+
+
+class PriceChanged(Conflict):
+    """The price is not the one that the buyer saw; nothing was taken."""
+
+    code = "price_changed"
+    title = "The price has changed"
+
+    def __init__(self, price: int) -> None:
+        super().__init__(
+            f"The price is {price} tokens now. Nothing was taken; look, and confirm it again.", price=price
+        )
 
 
 class TooMany(Refused):

@@ -23,6 +23,10 @@ class EntryKind(StrEnum):
     CAPTURE = "capture"
     RELEASE = "release"
     ADJUST = "adjust"
+    UNLOCK = "unlock"
+    EARNING = "earning"
+    REFUND = "refund"
+    REVERSAL = "reversal"
 
 
 class House(StrEnum):
@@ -30,6 +34,8 @@ class House(StrEnum):
 
     ISSUED = "house:issued"
     INCOME = "house:income"
+    SALES = "house:sales"
+    """What buyers paid for unlocks, less what sellers got of it: the house's share, and what it bore of refunds."""
 
 
 def available(person_id: str) -> str:

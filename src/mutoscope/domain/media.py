@@ -36,7 +36,13 @@ class Variant(StrEnum):
     PREVIEW = "preview"
     STORYBOARD = "storyboard"
     STORYBOARD_VTT = "storyboard-vtt"
+    BLURRED = "blurred"
+    BLURRED_SMALL = "blurred-320"
+    BLURRED_PREVIEW = "blurred-preview"
 
+
+BLURRED = frozenset({Variant.BLURRED, Variant.BLURRED_SMALL, Variant.BLURRED_PREVIEW})
+"""What strangers see of a locked item."""
 
 THUMB_WIDTHS_PX = {Variant.THUMB_SMALL: 320, Variant.THUMB_MEDIUM: 640, Variant.THUMB_LARGE: 1280}
 
@@ -113,6 +119,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     unlock_price: int = 0
     is_blurred: bool = False
     blur_intensity: int = 80
+    blurred: int | None = None
+    """Of which intensity the blurred files are; None without them."""
     views: int = 0
     unlocks: int = 0
     ai_generated: bool = True
@@ -129,6 +137,12 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     def locked(self) -> bool:
         """Whether a stranger has to pay, or may only see it blurred."""
         return self.is_blurred or self.unlock_price > 0
+
+    @property
+    def needs_blur(self) -> bool:
+        """Whether it is locked and its blurred files are missing, also those of a preview that came later."""
+        behind = Variant.PREVIEW in self.files and Variant.BLURRED_PREVIEW not in self.files
+        return self.locked and (self.blurred != self.blur_intensity or behind)
 
     @property
     def listed(self) -> bool:
@@ -156,6 +170,10 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 PROCEDURAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
 """IPTC's term for media made by an algorithm that was not trained: what the `local` provider makes."""
 
+BLUR_INTENSITY_MAX = 100
+UNLOCK_PRICE_MAX = 1_000_000
+"""Tokens."""
+
 TITLE_CHARS = 80
 DESCRIPTION_CHARS = 2_000
 
@@ -163,6 +181,33 @@ DESCRIPTION_CHARS = 2_000
 def key_for(kind: Kind, media_id: str, variant: Variant, mime_type: str) -> str:
     """Where a variant's bytes are stored: derived from the item alone, so that a retry overwrites its own objects."""
     return f"{kind.value}s/{media_id}/{variant.value}.{EXTENSIONS.get(mime_type, 'bin')}"
+
+
+def blurred_key(item: Media, variant: Variant, mime_type: str) -> str:
+    """Where a blurred variant is stored: by intensity and version, so that nothing takes one for an older one."""
+    name = variant.value.replace("blurred", f"blurred{item.blur_intensity}v{item.version}")
+    return f"{item.facts.kind.value}s/{item.id}/{name}.{EXTENSIONS.get(mime_type, 'bin')}"
+
+
+def blurred_prefix(item: Media) -> str:
+    """What the keys of all blurred files of an item begin with."""
+    return f"{item.facts.kind.value}s/{item.id}/blurred"
+
+
+def begins_blur(before: Media | None, after: Media) -> bool:
+    """Whether a change of an item begins the making of its blurred files, anew where it was under way."""
+    if before is None or not before.needs_blur:
+        return after.needs_blur
+    came = Variant.PREVIEW in after.files and Variant.PREVIEW not in before.files
+    return after.needs_blur and (came or before.blur_intensity != after.blur_intensity)
+
+
+def without_old_blur(item: Media) -> Media:
+    """The item without blurred files of another intensity than it has now: they may show more than is wanted."""
+    if item.blurred in (None, item.blur_intensity):
+        return item
+    files = {variant: file for variant, file in item.files.items() if variant not in BLURRED}
+    return msgspec.structs.replace(item, files=files, blurred=None)
 
 
 def source_key(generation_id: str, mime_type: str) -> str:

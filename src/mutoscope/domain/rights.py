@@ -10,15 +10,19 @@ from typing import Literal
 import msgspec
 
 from mutoscope.domain.errors import NotFound
-from mutoscope.domain.media import Media, Variant, Visibility
+from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whoever asks. ``signed`` is the one (item, variant) that a verified signed address names."""
+    """Whoever asks. ``signed`` is the one (item, variant) that a verified signed address names.
+
+    ``unlocked``: items that they paid for, as far as that was looked up for the question at hand.
+    """
 
     person_id: str | None = None
     is_admin: bool = False
     signed: tuple[str, Variant] | None = None
+    unlocked: frozenset[str] = frozenset()
 
 
 STRANGER = Viewer()
@@ -41,10 +45,15 @@ TABLE: tuple[tuple[str, Callable[[Viewer, Media, Variant | None], bool], Rule], 
         lambda viewer, item, variant: variant is not None and viewer.signed == (item.id, variant),
         "allow",
     ),
+    (
+        "who paid for an item keeps it, also when it is made private later",
+        lambda viewer, item, variant: item.id in viewer.unlocked,
+        "allow",
+    ),
     ("private is private", lambda viewer, item, variant: item.visibility is Visibility.PRIVATE, "refuse"),
     (
-        "a locked item's files are withheld from strangers",
-        lambda viewer, item, variant: item.locked and variant is not None,
+        "a locked item's files are withheld from strangers, but for the blurred ones",
+        lambda viewer, item, variant: item.locked and variant is not None and variant not in BLURRED,
         "refuse",
     ),
     ("unlisted and public are open to whoever has the address", lambda viewer, item, variant: True, "allow"),
@@ -64,7 +73,7 @@ def authorize(viewer: Viewer, item: Media, variant: Variant | None) -> None:
 
 def sees_withheld(viewer: Viewer, item: Media) -> bool:
     """Whether the viewer sees prompt, seed, settings and the words that came from the prompt."""
-    return viewer.is_admin or _owns(viewer, item) or not item.locked
+    return viewer.is_admin or _owns(viewer, item) or item.id in viewer.unlocked or not item.locked
 
 
 def may_change(viewer: Viewer, item: Media) -> bool:

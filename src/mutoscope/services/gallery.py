@@ -1,6 +1,6 @@
 """Looking at items, changing one's own, and the trash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -9,7 +9,17 @@ from msgspec import structs
 from mutoscope.domain import search
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, SignInNeeded
 from mutoscope.domain.ids import Clock, is_id
-from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, StoredFile, Variant, Visibility, slug
+from mutoscope.domain.media import (
+    BLUR_INTENSITY_MAX,
+    DESCRIPTION_CHARS,
+    TITLE_CHARS,
+    UNLOCK_PRICE_MAX,
+    Media,
+    StoredFile,
+    Variant,
+    Visibility,
+    slug,
+)
 from mutoscope.domain.rights import Viewer, authorize, may_change
 from mutoscope.domain.search import Query
 from mutoscope.domain.text import is_blank, wrong_in_line, wrong_in_text
@@ -30,6 +40,9 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: list[str] | None = None
     category: str | None = None
     visibility: Visibility | None = None
+    unlock_price: int | None = None
+    is_blurred: bool | None = None
+    blur_intensity: int | None = None
 
 
 class Gallery:
@@ -53,20 +66,33 @@ class Gallery:
     async def get(self, viewer: Viewer, id: str) -> Media:
         """One item. Raises NotFound unless the viewer may know of it."""
         item = self._known(viewer, await self._find(id))
-        authorize(viewer, item, None)
+        authorize(await self.knowing(viewer, [item]), item, None)
         return item
+
+    async def knowing(self, viewer: Viewer, items: Sequence[Media]) -> Viewer:
+        """The viewer, with what they have unlocked of these items: to be asked before any question of rights."""
+        if viewer.person_id is None or viewer.is_admin:
+            return viewer
+        closed = [
+            item.id for item in items
+            if (item.locked or item.visibility is Visibility.PRIVATE) and item.owner_id != viewer.person_id
+        ]  # fmt: skip
+        if not closed:
+            return viewer
+        return structs.replace(viewer, unlocked=await self._store.unlocks.bought(viewer.person_id, closed))
 
     async def file(
         self, viewer: Viewer, id: str, variant: Variant, is_signed: Callable[[Media], bool]
     ) -> tuple[Viewer, Media, StoredFile]:
         """One file of an item. ``is_signed``: whether the viewer came by a signed address of the item as it is.
 
-        Returns the viewer with what that address opens. Raises NotFound unless the viewer may have the file.
+        Returns the viewer with what that address opens and what they have unlocked. Raises NotFound unless the viewer may have the file.
         """
         item = await self._find(id)
         if item is not None and is_signed(item):
             viewer = structs.replace(viewer, signed=(item.id, variant))
         item = self._known(viewer, item)
+        viewer = await self.knowing(viewer, [item])
         authorize(viewer, item, variant)
         stored = item.files.get(variant)
         if stored is None:
@@ -148,7 +174,9 @@ def _changed(item: Media, changes: Changes) -> Media:
     slugs = tuple(dict.fromkeys(s for tag in tags if (s := slug(tag)))) if tags is not None else item.tags
     if wrong := _wrong(changes, slugs):
         raise Invalid("The item cannot be changed like this.", wrong)
-    written = {name for name in ("title", "description", "tags") if getattr(changes, name) is not None}
+    new = {"title": changes.title, "description": changes.description, "tags": slugs if tags is not None else None}
+    # What comes back as it was is not the owner's own: words of the prompt stay withheld with it.
+    written = {name for name, text in new.items() if text is not None and text != getattr(item, name)}
     return structs.replace(
         item,
         title=item.title if title is None else title.strip(),
@@ -156,6 +184,9 @@ def _changed(item: Media, changes: Changes) -> Media:
         tags=slugs,
         category=item.category if changes.category is None else slug(changes.category),
         visibility=changes.visibility or item.visibility,
+        unlock_price=item.unlock_price if changes.unlock_price is None else changes.unlock_price,
+        is_blurred=item.is_blurred if changes.is_blurred is None else changes.is_blurred,
+        blur_intensity=item.blur_intensity if changes.blur_intensity is None else changes.blur_intensity,
         prompt_words=item.prompt_words - written,
     )
 
@@ -174,4 +205,7 @@ def _wrong(changes: Changes, slugs: tuple[str, ...]) -> dict[str, str]:
         wrong["tags"] = odd if len(slugs) <= TAGS_MAX else f"at most {TAGS_MAX}"
     if category is not None:
         wrong["category"] = wrong_in_line(category) if slug(category) else "one word or more"
+    for name, most in (("unlock_price", UNLOCK_PRICE_MAX), ("blur_intensity", BLUR_INTENSITY_MAX)):
+        number = getattr(changes, name)
+        wrong[name] = None if number is None or 0 <= number <= most else f"from 0 to {most:,}"
     return {name: text for name, text in wrong.items() if text}

@@ -127,7 +127,7 @@ class Generate:
         Raises Invalid, UnknownModel, ModelRetired, BadMedia, NotFound (source), NotEnoughTokens, IdempotencyMismatch;
         then nothing is charged and nothing stored.
         """
-        _check_key(key)
+        check_key(key)
         id, body_hash = self._ids.new("gen"), _hash(wish, upload)
         # First of all: what was accepted once is answered so again, also when its model is gone by now.
         if key is not None and (earlier := await self._earlier(person, key, body_hash)):
@@ -178,7 +178,7 @@ class Generate:
             visibility=old.visibility,
             source_media=old.source.media_id if old.source else None,
         )
-        _check_key(key)
+        check_key(key)
         body_hash = _hash(wish, None, old.id)
         if key is not None and (earlier := await self._earlier(person, key, body_hash)):
             return earlier, True
@@ -248,7 +248,8 @@ class Generate:
         item = await self._store.media.get(media_id) if is_id(media_id, "med") else None
         if item is None or Variant.MASTER not in item.files:
             raise NotFound("There is no such picture, or it is not open to you.")
-        authorize(Viewer(person_id=person.id, is_admin=person.is_admin), item, Variant.MASTER)
+        bought = await self._store.unlocks.bought(person.id, [item.id])
+        authorize(Viewer(person_id=person.id, is_admin=person.is_admin, unlocked=bought), item, Variant.MASTER)
         if item.facts.kind is not Kind.IMAGE:
             raise BadMedia("The source has to be a picture.", {"source_media": "this is a film"})
         return Source(
@@ -322,7 +323,8 @@ class Generate:
         return await self._store.stats.typical_ms(model.id) or rules.typical_ms(model, parameters)
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
+    """Raises Invalid for an Idempotency-Key that is none."""
     if key is not None and not (0 < len(key) <= KEY_CHARS and key.isprintable()):
         raise Invalid(
             f"An Idempotency-Key has 1 to {KEY_CHARS} printable characters.", {"Idempotency-Key": "not usable"}

@@ -1,7 +1,7 @@
 """Where a viewer gets an item's files: signed addresses of the studio, of a CDN before it, or of the bucket that has the bytes."""
 
 from mutoscope.blobs.port import Blobs, BlobsUnavailable
-from mutoscope.domain.media import Media, Variant
+from mutoscope.domain.media import BLURRED, Media, Variant
 from mutoscope.domain.rights import Viewer, allowed
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.policy import Policy
@@ -14,12 +14,15 @@ class Links:
         self._addresses, self._blobs, self._policy, self._base_url = addresses, blobs, policy, base_url
 
     async def of(self, viewer: Viewer, item: Media) -> dict[str, str]:
-        """The address of each variant that the viewer may have, by its name. They stay as they are within a window."""
+        """The address of each variant that the viewer may have, by its name. They stay as they are within a window.
+
+        ``viewer`` as `Gallery.knowing` gives them. Of an open item the blurred files, if it has any, are nobody's concern.
+        """
         return {
             variant.value: await self.elsewhere(viewer, item, variant)
             or self._base_url + self._addresses.path(item, variant)
             for variant in item.files
-            if allowed(viewer, item, variant)
+            if allowed(viewer, item, variant) and (item.locked or variant not in BLURRED)
         }
 
     async def elsewhere(self, viewer: Viewer, item: Media, variant: Variant) -> str | None:

@@ -17,6 +17,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     invites_open: bool = False
     """Whether people with an invitation may make their own account; where registration is open they may anyhow."""
     sign_up_grant: int
+    house_share_percent: int = 20
+    """Of what unlocks bring, the house's part; the rest is the owner's."""
     address_window_ms: Millis
     upload_limits: MediaLimits
     from_bucket: bool = False

@@ -22,6 +22,7 @@ from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
 from mutoscope.services.tokens import Tokens
+from mutoscope.services.unlocking import Unlocking
 from mutoscope.spool import Spool
 from mutoscope.store.port import Events, Stats, Store
 
@@ -39,6 +40,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Outcomes
     hooks: Hooks
     gallery: Gallery
+    unlocking: Unlocking
     tokens: Tokens
     addresses: Addresses
     links: Links

@@ -49,10 +49,10 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     orientation: str
     duration_s: float | None
     fps: float | None
-    codec: str
-    has_audio: bool
-    size_bytes: int
-    mime_type: str
+    codec: str | None
+    has_audio: bool | None
+    size_bytes: int | None
+    mime_type: str | None
     sha256: str | None
     placeholder: str | None
     uploader: str
@@ -100,11 +100,11 @@ def item_view(viewer: Viewer, item: Media, uploader: str, urls: dict[str, str], 
         height=item.facts.height,
         orientation=item.facts.orientation,
         duration_s=item.facts.duration_s,
-        fps=item.facts.fps,
-        codec=item.facts.codec,
-        has_audio=item.facts.has_audio,
-        size_bytes=item.facts.size_bytes,
-        mime_type=item.facts.mime_type,
+        fps=item.facts.fps if whole else None,
+        codec=item.facts.codec if whole else None,
+        has_audio=item.facts.has_audio if whole else None,
+        size_bytes=item.facts.size_bytes if whole else None,
+        mime_type=item.facts.mime_type if whole else None,
         sha256=item.facts.sha256 if whole else None,
         placeholder=item.placeholder if whole else None,
         uploader=uploader,

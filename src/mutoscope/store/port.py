@@ -23,6 +23,7 @@ from mutoscope.domain.limits import Bucket
 from mutoscope.domain.media import Media, StoredFile, Variant
 from mutoscope.domain.people import OneTimeLink, Person, Purpose, Session
 from mutoscope.domain.search import Query
+from mutoscope.domain.unlocking import Unlock, Wish
 
 
 class StoreUnavailable(Exception):
@@ -207,6 +208,42 @@ class Ledger(Protocol):
         ...
 
 
+class Unlocks(Protocol):
+    """Purchases that open an item to a buyer."""
+
+    async def buy(self, wish: Wish, share_percent: int, now: Millis) -> tuple[Unlock, bool]:
+        """Debit the buyer, credit the owner, keep the right and count it, in one commit. Returns the unlock, and whether
+        it stood there before: an item is bought once, and a wish of an earlier key gets that key's unlock, also a
+        refunded one; then nothing is charged.
+
+        Raises what `unlocking.sell` and `unlocking.same` raise, and NotEnoughTokens.
+        """
+        ...
+
+    async def refund(self, id: str, now: Millis) -> Unlock:
+        """Take the right back and reverse the entries on both sides, in one commit; one that was refunded stays as it is.
+
+        Raises NotFound.
+        """
+        ...
+
+    async def bought(self, buyer_id: str, media_ids: Sequence[str]) -> frozenset[str]:
+        """Which of the items the buyer has unlocked."""
+        ...
+
+    async def list(self, media_id: str | None, cursor: str | None, limit: int) -> Page[Unlock]:
+        """Unlocks of one item or of all, newest first, refunded ones too. Raises Invalid for a cursor that is not ours."""
+        ...
+
+
+class Blur(msgspec.Struct, frozen=True, kw_only=True):
+    """A locked item whose blurred files are to be made, taken under a lease."""
+
+    item: Media
+    fence: int
+    attempts: int
+
+
 class MediaStore(Protocol):
     """Items."""
 
@@ -244,6 +281,25 @@ class MediaStore(Protocol):
         ...
 
     async def postpone_previews(self, id: str, fence: int, due_at: Millis) -> None:
+        """Try again at ``due_at``; counts an attempt. Raises StaleFence."""
+        ...
+
+    async def claim_blur(self, now: Millis, lease_until: Millis) -> Blur | None:
+        """Take one item that needs blurred files, due and not under a lease.
+
+        An item is due in the commit that locks it, gives it another intensity, or adds a preview to a locked one.
+        """
+        ...
+
+    async def finish_blur(
+        self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
+    ) -> Media:
+        """Add the files, made at that intensity; without any, give it up until something changes. Raises StaleFence,
+        also when the item has another intensity by now or is not locked any more.
+        """
+        ...
+
+    async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
         """Try again at ``due_at``; counts an attempt. Raises StaleFence."""
         ...
 
@@ -473,6 +529,7 @@ class Store(Protocol):
     generations: Generations
     ledger: Ledger
     media: MediaStore
+    unlocks: Unlocks
     people: People
     keys: KeysStore
     invites: InvitesStore

@@ -1,6 +1,7 @@
 """What a store holds, row by row and without its database: how a backup is written and one database moved to another.
 
-Events and the calls of providers are left out: whoever listens reads everything again. Search terms are made anew from the items.
+Events and the calls of providers are left out: whoever listens reads everything again. Search terms, and
+which items wait for blurred files, are made anew from the items.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.unlocking import Unlock
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +70,14 @@ Row = (
     | Account
     | Hold
     | Item
+    | Unlock
     | Retired
     | ApiKey
     | Invite
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Retired, ApiKey, Invite,
+    Unlock, Retired, ApiKey, Invite,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -34,7 +34,7 @@ PROBLEMS: dict[int, str] = {
     402: "Not enough tokens (`not_enough_tokens`, with `needed` and `available`); nothing was taken",
     403: "Not allowed (`forbidden`, `cross_site`; of a key `scope_needed`, with `scopes`)",
     404: "Not there, or not open to whoever asks (`not_found`)",
-    409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`)",
+    409: "Changed meanwhile, taken, or not possible any more (`conflict`, `wrong_state`, `price_changed` with `price`)",
     413: "The body is too large (`too_large`)",
     415: "The body is of the wrong kind (`unsupported_media_type`)",
     422: "Not acceptable (`invalid`, `unknown_model`, `model_retired`, `bad_media`, `idempotency_key_reused`), with `fields`",
@@ -54,7 +54,7 @@ LIMITED = frozenset(
     }
     | {"create_generation", "retry_generation"}
 )
-COSTLY = frozenset({"create_generation", "retry_generation"})
+COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(
     {
         "set_up",
@@ -66,9 +66,10 @@ CLASHING = frozenset(
         "restore_item",
         "cancel_generation",
         "retry_generation",
+        "unlock_item",
     }
 )
-ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link"})
+ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link", "list_unlocks", "refund_unlock"})
 HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
 """Operations whose function has another name."""
 
@@ -88,6 +89,7 @@ PROBLEM_SCHEMA: Json = {
         "version": {"type": "integer"},
         "retry_after": {"type": "integer"},
         "scopes": {"type": "array", "items": {"type": "string"}},
+        "price": {"type": "integer"},
     },
 }
 
@@ -177,7 +179,8 @@ def _complete(path: str, operation: Json) -> None:
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
-        kind = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv"}.get(parameter["name"])
+        kinds = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv", "unlock_id": "unl"}
+        kind = kinds.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
 

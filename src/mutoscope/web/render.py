@@ -27,13 +27,19 @@ class GenerationPage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def render_item(studio: Studio, viewer: Viewer, item: Media) -> ItemView:
     """An item that the viewer may know of."""
+    [view] = await render_items(studio, viewer, [item])
+    return view
+
+
+async def _render(studio: Studio, viewer: Viewer, item: Media) -> ItemView:
     uploader = await studio.gallery.name_of(item.owner_id)
     return item_view(viewer, item, uploader, await studio.links.of(viewer, item), studio.base_url)
 
 
 async def render_items(studio: Studio, viewer: Viewer, found: Sequence[Media]) -> list[ItemView]:
     """Items that the viewer may know of."""
-    return [await render_item(studio, viewer, item) for item in found]
+    viewer = await studio.gallery.knowing(viewer, found)
+    return [await _render(studio, viewer, item) for item in found]
 
 
 async def render_generation(studio: Studio, viewer: Viewer, generation: Generation) -> GenerationView:

@@ -34,12 +34,16 @@ OPENED_BY: Mapping[str, frozenset[Scope]] = {
     "change_item": _MANAGE,
     "discard_item": _MANAGE,
     "restore_item": _MANAGE,
+    "lock_items": _MANAGE,
+    "unlock_item": _MANAGE,
     "grant_tokens": _ADMIN,
     "list_invites": _ADMIN,
     "create_invite": _ADMIN,
     "revoke_invite": _ADMIN,
     "list_unknown": _ADMIN,
     "resolve_unknown": _ADMIN,
+    "list_unlocks": _ADMIN,
+    "refund_unlock": _ADMIN,
 }
 """By the name of the route's function: any one of the scopes opens it."""
 

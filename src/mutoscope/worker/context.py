@@ -43,6 +43,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     """How long the previews of one item may take."""
     preview_attempts: int = 5
     """How often a darkroom that breaks over the same item is tried."""
+    blur_lease_ms: Millis = 2 * MINUTE
+    """How long the blurred files of an item may take: their lease is not renewed."""
     sweep_ms: Millis = HOUR
     """How often folders and events are swept."""
     audit_ms: Millis = DAY

@@ -83,7 +83,11 @@ async def _store(worker: Worker, media_id: str, path: Path, developed: Developed
 
 async def put(worker: Worker, kind: Kind, media_id: str, variant: Variant, derived: Derived) -> StoredFile:
     """Store one file under its own key, and see that it is there. Raises BlobsUnavailable."""
-    key = key_for(kind, media_id, variant, derived.mime_type)
+    return await put_at(worker, key_for(kind, media_id, variant, derived.mime_type), derived)
+
+
+async def put_at(worker: Worker, key: str, derived: Derived) -> StoredFile:
+    """Store one file under a key, and see that it is there. Raises BlobsUnavailable."""
     size_bytes = derived.path.stat().st_size
     await worker.blobs.put(key, derived.path, derived.mime_type)
     try:

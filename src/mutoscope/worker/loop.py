@@ -14,8 +14,9 @@ from mutoscope.domain.errors import StaleFence
 from mutoscope.domain.generation import AT_PROVIDER, TERMINAL, Generation, State
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import Media
-from mutoscope.store.port import StoreUnavailable
+from mutoscope.store.port import Blur, StoreUnavailable
 from mutoscope.worker import moves
+from mutoscope.worker.blurs import blur
 from mutoscope.worker.cancel import cancel
 from mutoscope.worker.context import Numbers, Worker
 from mutoscope.worker.develop import develop
@@ -52,7 +53,7 @@ STAGES = (
     Stage(state=State.FETCHING, run=fetch, at_once=8, limit_s=3600),
     Stage(state=State.DEVELOPING, run=develop, at_once=2, limit_s=3600),
 )
-PREVIEWS = "previews"
+PREVIEWS, BLURS = "previews", "blurs"
 
 
 class Loop:
@@ -62,7 +63,10 @@ class Loop:
         self._worker = worker
         self._lines = {stage.state: self._line(stage) for stage in STAGES}
         self._previews = self._preview_line()
-        self._all: list[Line[Generation] | Line[Media]] = [*self._lines.values(), self._previews]
+        self._blurs = self._blur_line()
+        self._all: list[Line[Generation] | Line[Media] | Line[Blur]] = [
+            *self._lines.values(), self._previews, self._blurs
+        ]  # fmt: skip
         self._sweeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -144,13 +148,39 @@ class Loop:
             now = worker.clock.now()
             return await worker.store.media.claim_previews(worker.name, now, now + numbers.lease_ms)
 
-        async def next_due() -> Millis | None:
-            return None
-
         return Line(
             PREVIEWS, numbers.at_once.get(PREVIEWS, 1), worker.clock, numbers.tick_ms,
-            claim, self._run_previews, next_due,
+            claim, self._run_previews, _at_the_next_tick,
         )  # fmt: skip
+
+    def _blur_line(self) -> Line[Blur]:
+        worker = self._worker
+        numbers = worker.numbers
+
+        async def claim() -> Blur | None:
+            now = worker.clock.now()
+            return await worker.store.media.claim_blur(now, now + numbers.blur_lease_ms)
+
+        return Line(
+            BLURS, numbers.at_once.get(BLURS, 1), worker.clock, numbers.tick_ms,
+            claim, self._run_blur, _at_the_next_tick,
+        )  # fmt: skip
+
+    async def _run_blur(self, taken: Blur) -> None:
+        worker, item = self._worker, taken.item
+        try:
+            async with asyncio.timeout(worker.numbers.blur_lease_ms * 0.9 / 1000):
+                await blur(worker, taken)
+        except StaleFence:
+            log.info("another has it", media=item.id, stage=BLURS, attempt=taken.attempts)
+        except StoreUnavailable as e:
+            log.warning("the store does not answer", media=item.id, stage=BLURS, why=str(e))
+        except asyncio.CancelledError:
+            await _wait_again(worker, taken, 0)
+            raise
+        except Exception as e:  # a stage that stumbles never ends the loop
+            log.error("stumbled", media=item.id, stage=BLURS, why=type(e).__name__, where=where(e))
+            await _wait_again(worker, taken, worker.numbers.retry_cap_ms)
 
     async def _run_previews(self, item: Media) -> None:
         worker = self._worker
@@ -192,6 +222,17 @@ async def _due_now(worker: Worker, job: Generation) -> None:
 
 async def _later(worker: Worker, job: Generation) -> None:
     await moves.again(worker, job, moves.pause_ms(worker, job))
+
+
+async def _at_the_next_tick() -> Millis | None:
+    return None
+
+
+async def _wait_again(worker: Worker, taken: Blur, pause_ms: Millis) -> None:
+    try:
+        await worker.store.media.postpone_blur(taken.item.id, taken.fence, worker.clock.now() + pause_ms)
+    except (StaleFence, StoreUnavailable) as e:
+        log.info("not let go", media=taken.item.id, stage=BLURS, why=type(e).__name__)
 
 
 async def _put_back(worker: Worker, item: Media, pause_ms: Millis) -> None:

@@ -14,6 +14,7 @@ import cast
 import journey
 from mutoscope.store.mongo import load_mongo, open_mongo, opening
 from mutoscope.store.mongo.engine import PREFIX
+from mutoscope.store.mongo.migrations import STEPS
 from mutoscope.store.port import Store, StoreUnavailable
 from mutoscope.store.sqlite.portable import SqliteCopies
 from servers.mongod import SET, Databases, Member, ReplicaSet
@@ -187,7 +188,8 @@ async def test_a_database_of_a_newer_release_is_left_alone(mongod: ReplicaSet, n
         before = schema.find_one_and_update({}, {"$inc": {"version": 1}})
         try:
             said = await refusal(mongod.uri(name))
-            assert "newer release of Mutoscope (schema 5, this one knows 4). Start the newer release" in said
+            newest = max(STEPS)
+            assert f"newer release of Mutoscope (schema {newest + 1}, this one knows {newest}). Start the newer" in said
         finally:
             schema.replace_one({}, before or {})
 

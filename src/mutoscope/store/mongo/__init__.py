@@ -25,6 +25,7 @@ from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
+from mutoscope.store.mongo.unlocks import MongoUnlocks
 from mutoscope.store.port import (
     Buckets,
     Events,
@@ -39,6 +40,7 @@ from mutoscope.store.port import (
     Stats,
     Store,
     StoreUnavailable,
+    Unlocks,
 )
 from mutoscope.store.portable import Copies, Row
 
@@ -52,6 +54,7 @@ class MongoStore:
         self.generations: Generations = MongoGenerations(engine)
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
+        self.unlocks: Unlocks = MongoUnlocks(engine)
         self.people: People = MongoPeople(engine)
         self.invites: InvitesStore = MongoInvites(engine)
         self.keys: KeysStore = MongoKeys(engine)

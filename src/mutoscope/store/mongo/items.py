@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import mutoscope.store.mongo.blurs as blurs
 import mutoscope.store.mongo.events as events
 import mutoscope.store.mongo.search as search
 from mutoscope.domain.ids import Millis
@@ -30,6 +31,7 @@ async def insert_all(c: Connection, media: Sequence[Media], now: Millis) -> None
     terms = [search.stored(terms_of(item, await _owner_name(c, item.owner_id))) for item in media]
     for item in media:
         await tell(c, item, now, public=item.listed)
+        await blurs.follow(c, None, item)
     counter = await c["counters"].changed({"_id": SEQ}, {"$inc": {"value": len(media)}}, upsert=True)
     first = int(counter["value"]) - len(media) + 1 if counter else 1
     own = {"previews_due_at": now, "previews_lease_until": 0}
@@ -45,7 +47,10 @@ async def replace(c: Connection, before: Media, after: Media) -> bool:
     """Write an item's record and terms if it still has the version of ``before``."""
     terms = search.stored(terms_of(after, await _owner_name(c, after.owner_id)))
     guard = {"_id": before.id, "version": before.version}
-    return await c["media"].update(guard, {"$set": from_media(after) | {"terms": terms}})
+    if not await c["media"].update(guard, {"$set": from_media(after) | {"terms": terms}}):
+        return False
+    await blurs.follow(c, before, after)
+    return True
 
 
 async def index_again(c: Connection, owner_id: str, owner_name: str) -> None:

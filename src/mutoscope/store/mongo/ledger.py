@@ -27,7 +27,7 @@ class MongoLedger:
         return await self._engine.write(lambda c: book(c, [entry]))
 
     async def balance(self, person_id: str) -> Balance:
-        return await self._engine.read(lambda c: _balance(c, person_id))
+        return await self._engine.read(lambda c: balance(c, person_id))
 
     async def statement(self, person_id: str, cursor: str | None, limit: int) -> Page[tuple[Entry, int]]:
         before = cursors.read(cursor, tuple[cursors.Number])[0] if cursor else 2**63 - 1
@@ -48,10 +48,10 @@ async def book(c: Connection, entries: Iterable[Entry]) -> bool:
             return False
         touched |= dict.fromkeys(_persons(entry), entry.at)
     for person_id, at in touched.items():
-        balance = await c["balances"].changed({"_id": person_id}, {"$inc": {"version": 1}})
-        if balance is None:
+        row = await c["balances"].changed({"_id": person_id}, {"$inc": {"version": 1}})
+        if row is None:
             raise AssertionError(f"{person_id} was touched and has no balance")
-        await events.append(c, "tokens", person_id, balance["version"], person_id, at)
+        await events.append(c, "tokens", person_id, row["version"], person_id, at)
     return True
 
 
@@ -93,10 +93,10 @@ async def _append(c: Connection, entry: Entry) -> bool:
 
 async def _write_line(c: Connection, person_id: str, key: str) -> None:
     """One line more in a person's statement; its number is the person's own, so that people do not wait for another."""
-    balance = await c["balances"].changed({"_id": person_id}, {"$inc": {"lines": 1}})
-    if balance is None:
+    row = await c["balances"].changed({"_id": person_id}, {"$inc": {"lines": 1}})
+    if row is None:
         raise AssertionError(f"{person_id} was touched and has no balance")
-    line = {"person_id": person_id, "number": balance["lines"], "entry": key, "available_after": balance["available"]}
+    line = {"person_id": person_id, "number": row["lines"], "entry": key, "available_after": row["available"]}
     await c["statement_lines"].insert(line)
 
 
@@ -116,7 +116,7 @@ async def _take(c: Connection, account: str, amount: int) -> None:
     if field not in ACCOUNTS:
         return
     if not await c["balances"].update({"_id": person_id, field: {"$gte": amount}}, {"$inc": {field: -amount}}):
-        raise NotEnoughTokens(amount, getattr(await _balance(c, person_id), field))
+        raise NotEnoughTokens(amount, getattr(await balance(c, person_id), field))
 
 
 async def _give(c: Connection, account: str, amount: int) -> None:
@@ -128,7 +128,8 @@ async def _give(c: Connection, account: str, amount: int) -> None:
     await c["balances"].update({"_id": person_id}, {"$inc": {field: amount}, "$setOnInsert": new}, upsert=True)
 
 
-async def _balance(c: Connection, person_id: str) -> Balance:
+async def balance(c: Connection, person_id: str) -> Balance:
+    """What a person has."""
     document = await c["balances"].one({"_id": person_id})
     return struct_of(document, Balance) if document else Balance(available=0, held=0)
 

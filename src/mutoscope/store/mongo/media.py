@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
+import mutoscope.store.mongo.blurs as blurs
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.search as search
 from mutoscope.domain.errors import Conflict, StaleFence
 from mutoscope.domain.ids import Millis
-from mutoscope.domain.media import Media, Previews, StoredFile, Variant
+from mutoscope.domain.media import Media, Previews, StoredFile, Variant, without_old_blur
 from mutoscope.domain.search import Query
 from mutoscope.store.mongo.documents import to_media
 from mutoscope.store.mongo.engine import Connection, Engine
-from mutoscope.store.port import Page
+from mutoscope.store.port import Blur, Page
 
 
 class MongoMedia:
@@ -57,6 +58,19 @@ class MongoMedia:
     async def postpone_previews(self, id: str, fence: int, due_at: Millis) -> None:
         await self._engine.step(lambda c: _postpone_previews(c, id, fence, due_at))
 
+    async def claim_blur(self, now: Millis, lease_until: Millis) -> Blur | None:
+        taken = await self._engine.step(lambda c: blurs.claim(c, now, lease_until))
+        item = await self.get(taken["_id"]) if taken else None
+        return Blur(item=item, fence=int(taken["fence"]), attempts=int(taken["attempts"])) if taken and item else None
+
+    async def finish_blur(
+        self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
+    ) -> Media:
+        return await self._engine.write(lambda c: _finish_blur(c, id, fence, intensity, now, files))
+
+    async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
+        await self._engine.step(lambda c: blurs.postpone(c, id, fence, due_at))
+
     async def count_view(self, id: str) -> None:
         await self._engine.step(lambda c: c["media"].update({"_id": id}, {"$inc": {"views": 1}}))
 
@@ -70,7 +84,7 @@ async def _change(c: Connection, item: Media, expected_version: int, now: Millis
         item, seq=before.seq, views=before.views, unlocks=before.unlocks, fence=before.fence,
         previews_attempts=before.previews_attempts, version=expected_version + 1, updated_at=now,
     )  # fmt: skip
-    return await _replace(c, before, after, now)
+    return await _replace(c, before, without_old_blur(after), now)
 
 
 async def _replace(c: Connection, before: Media, after: Media, now: Millis) -> Media:
@@ -97,6 +111,21 @@ async def _renew_previews(c: Connection, id: str, fence: int, lease_until: Milli
     held = {"_id": id, "fence": fence, "previews": Previews.PENDING, "previews_lease_until": {"$gt": 0}}
     if not await c["media"].update(held, {"$set": {"previews_lease_until": lease_until}}):
         raise _stale(id, fence)
+
+
+async def _finish_blur(
+    c: Connection, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
+) -> Media:
+    await blurs.end(c, id, fence)
+    before = await items.get(c, id)
+    if before is None or not before.locked or before.blur_intensity != intensity:
+        raise StaleFence(f"{id} is no longer blurred at {intensity}")
+    if not files:
+        return before
+    after = structs.replace(
+        before, files=before.files | dict(files), blurred=intensity, version=before.version + 1, updated_at=now
+    )
+    return await _replace(c, before, after, now)
 
 
 async def _postpone_previews(c: Connection, id: str, fence: int, due_at: Millis) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import mutoscope.store.mongo.blurs as blurs
 import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.keys as keys
 import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
+import mutoscope.store.mongo.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.invites import Invite
@@ -15,6 +17,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.domain.search import terms_of
+from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.mongo.documents import (
     from_generation,
     from_media,
@@ -50,7 +53,7 @@ async def load(engine: Engine, pages: Iterable[Sequence[Row]], finish: Callable[
     """
     mark = {"_id": LOADING}
     if await engine.read(lambda c: c["counters"].one(mark)):
-        for name in {*INDEXES, *_COLLECTIONS.values()} - {"counters"}:
+        for name in {*INDEXES, *_COLLECTIONS.values(), blurs.COLLECTION} - {"counters"}:
             await engine.read(lambda c, name=name: c[name].delete({}))
     elif await engine.read(lambda c: c["people"].one({})):
         raise StoreUnavailable("The database holds a studio already: a backup is loaded into an empty one.")
@@ -78,6 +81,8 @@ class _Loading:
         documents = [self._document(row) for row in rows]
         collection = _COLLECTIONS[type(rows[0])]
         await self._engine.read(lambda c: c[collection].insert(*documents))
+        waiting = [blurs.waiting(row.media) for row in rows if isinstance(row, Item) and row.media.needs_blur]
+        await self._engine.read(lambda c: c[blurs.COLLECTION].insert(*waiting))
 
     async def finish(self) -> None:
         """Go on counting after the last."""
@@ -127,6 +132,7 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     "balances": lambda document: struct_of(document | {"person_id": document["_id"]}, Account),
     "holds": lambda document: struct_of(document, Hold),
     "media": _to_item,
+    unlocks.COLLECTION: unlocks.to_unlock,
     models.COLLECTION: lambda document: struct_of(document, Retired),
     keys.COLLECTION: keys.to_key,
     invites.COLLECTION: invites.to_invite,
@@ -142,6 +148,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Account: "balances",
     Hold: "holds",
     Item: "media",
+    Unlock: unlocks.COLLECTION,
     Retired: models.COLLECTION,
     ApiKey: keys.COLLECTION,
     Invite: invites.COLLECTION,
@@ -156,6 +163,7 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Line: lambda row: plain(row) | {"entry": f"{row.kind}:{row.reference}"},
     Account: lambda row: plain(row) | {"_id": row.person_id},
     Hold: lambda row: plain(row) | {"_id": row.reference},
+    Unlock: unlocks.from_unlock,
     Retired: models.from_retired,
     ApiKey: keys.from_key,
     Invite: invites.from_invite,

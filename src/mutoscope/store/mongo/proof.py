@@ -1,7 +1,8 @@
 """Whether the ledger adds up, asked of one snapshot."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from mutoscope.domain.ledger import EntryKind
 from mutoscope.store.mongo.engine import Connection, Document
@@ -19,6 +20,8 @@ async def proof(c: Connection) -> list[str]:
         *[line async for line in _running_jobs(c)],
         *[line async for line in _captured(c)],
         *[line async for line in _entries_of_holds(c)],
+        *[line async for line in _entries_of_unlocks(c)],
+        *[line async for line in _unlocks_of_entries(c)],
     ]
 
 
@@ -103,11 +106,37 @@ async def _captured(c: Connection) -> AsyncIterator[str]:
 
 
 async def _entries_of_holds(c: Connection) -> AsyncIterator[str]:
-    kinds = (EntryKind.HOLD, EntryKind.CAPTURE, EntryKind.RELEASE)
     captured = {"$ifNull": ["$captured", 0]}
     rest = {"$cond": [{"$eq": ["$captured", None]}, 0, {"$subtract": ["$amount", "$captured"]}]}
-    for kind, due in zip(kinds, ("$amount", captured, rest), strict=True):
-        for row in await c["holds"].aggregate(
+    due = {EntryKind.HOLD: "$amount", EntryKind.CAPTURE: captured, EntryKind.RELEASE: rest}
+    async for line in _entries(c, "holds", due):
+        yield line
+
+
+async def _entries_of_unlocks(c: Connection) -> AsyncIterator[str]:
+    due = {
+        EntryKind.UNLOCK: "$price",
+        EntryKind.EARNING: {"$subtract": ["$price", "$share"]},
+        EntryKind.REFUND: {"$cond": [{"$eq": ["$refunded_at", None]}, 0, "$price"]},
+        EntryKind.REVERSAL: {"$ifNull": ["$taken_back", 0]},
+    }
+    async for line in _entries(c, "unlocks", due):
+        yield line
+
+
+async def _unlocks_of_entries(c: Connection) -> AsyncIterator[str]:
+    for row in await c["entries"].aggregate(
+        {"$match": {"kind": {"$in": ["unlock", "earning", "refund", "reversal"]}}},
+        {"$lookup": {"from": "mutoscope_unlocks", "localField": "reference", "foreignField": "_id", "as": "beside"}},
+        {"$match": {"beside": []}},
+    ):
+        yield f"{row['reference']}: there is a {row['kind']} entry and no unlock"
+
+
+async def _entries(c: Connection, collection: str, due_by_kind: Mapping[EntryKind, Any]) -> AsyncIterator[str]:
+    """Where the entries of a kind are not what the things of a collection say they must be."""
+    for kind, due in due_by_kind.items():
+        for row in await c[collection].aggregate(
             {"$project": {"due": due, "key": {"$concat": [f"{kind}:", "$_id"]}}},
             {"$lookup": {"from": "mutoscope_entries", "localField": "key", "foreignField": "_id", "as": "booked"}},
             {"$project": {"due": 1, "booked": {"$sum": "$booked.amount"}}},

@@ -21,6 +21,7 @@ from mutoscope.store.port import (
     Stats,
     Store,
     StoreUnavailable,
+    Unlocks,
 )
 from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
@@ -36,6 +37,7 @@ from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
 from mutoscope.store.sqlite.stats import SqliteStats
+from mutoscope.store.sqlite.unlocks import SqliteUnlocks
 
 
 class SqliteStore:
@@ -47,6 +49,7 @@ class SqliteStore:
         self.generations: Generations = SqliteGenerations(engine)
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
+        self.unlocks: Unlocks = SqliteUnlocks(engine)
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)

@@ -78,6 +78,7 @@ def void_leases(c: sqlite3.Connection, now: Millis) -> None:
         " WHERE previews = 'pending' AND previews_lease_until > 0",
         (now,),
     )
+    c.execute("UPDATE blurs SET lease_until = 0, due_at = min(due_at, ?) WHERE lease_until > 0", (now,))
 
 
 def _earliest(c: sqlite3.Connection, states: Iterable[State], now: Millis, place: str) -> str | None:

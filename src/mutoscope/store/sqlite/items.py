@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+import mutoscope.store.sqlite.blurs as blurs
 import mutoscope.store.sqlite.events as events
 import mutoscope.store.sqlite.search as search
 from mutoscope.domain.ids import Millis
@@ -56,6 +57,7 @@ def place(c: sqlite3.Connection, item: Media, seq: int | None, previews_due_at: 
         tuple(columns.values()),
     ).fetchone()[0]
     search.add(c, given, terms_of(item, _owner_name(c, item)))
+    blurs.follow(c, None, item)
 
 
 def replace(c: sqlite3.Connection, before: Media, after: Media) -> bool:
@@ -67,6 +69,7 @@ def replace(c: sqlite3.Connection, before: Media, after: Media) -> bool:
     ).rowcount
     if replaced == 1:
         search.replace(c, before.seq, terms_of(after, _owner_name(c, after)))
+        blurs.follow(c, before, after)
     return replaced == 1
 
 

@@ -27,7 +27,7 @@ class SqliteLedger:
         return await self._engine.write(lambda c: book(c, [entry]))
 
     async def balance(self, person_id: str) -> Balance:
-        return await self._engine.read(lambda c: _balance(c, person_id))
+        return await self._engine.read(lambda c: balance(c, person_id))
 
     async def statement(self, person_id: str, cursor: str | None, limit: int) -> Page[tuple[Entry, int]]:
         before = cursors.read(cursor, tuple[cursors.Number])[0] if cursor else 2**63 - 1
@@ -125,7 +125,7 @@ def _take(c: sqlite3.Connection, account: str, amount: int) -> None:
         (amount, person_id, amount),
     ).rowcount
     if taken != 1:
-        raise NotEnoughTokens(amount, getattr(_balance(c, person_id), column))
+        raise NotEnoughTokens(amount, getattr(balance(c, person_id), column))
 
 
 def _give(c: sqlite3.Connection, account: str, amount: int) -> None:
@@ -139,7 +139,8 @@ def _give(c: sqlite3.Connection, account: str, amount: int) -> None:
     )
 
 
-def _balance(c: sqlite3.Connection, person_id: str) -> Balance:
+def balance(c: sqlite3.Connection, person_id: str) -> Balance:
+    """What a person has."""
     row = c.execute("SELECT available, held FROM balances WHERE person_id = ?", (person_id,)).fetchone()
     return Balance(available=row[0], held=row[1]) if row else Balance(available=0, held=0)
 

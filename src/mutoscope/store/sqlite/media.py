@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
+import mutoscope.store.sqlite.blurs as blurs
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.search as search
 from mutoscope.domain.errors import Conflict, StaleFence
 from mutoscope.domain.ids import Millis
-from mutoscope.domain.media import Media, Previews, StoredFile, Variant
+from mutoscope.domain.media import Media, Previews, StoredFile, Variant, without_old_blur
 from mutoscope.domain.search import Query
-from mutoscope.store.port import Page
+from mutoscope.store.port import Blur, Page
 from mutoscope.store.sqlite.engine import Engine
 
 
@@ -52,6 +53,17 @@ class SqliteMedia:
     async def postpone_previews(self, id: str, fence: int, due_at: Millis) -> None:
         await self._engine.write(lambda c: _postpone_previews(c, id, fence, due_at))
 
+    async def claim_blur(self, now: Millis, lease_until: Millis) -> Blur | None:
+        return await self._engine.write(lambda c: _claim_blur(c, now, lease_until))
+
+    async def finish_blur(
+        self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
+    ) -> Media:
+        return await self._engine.write(lambda c: _finish_blur(c, id, fence, intensity, now, files))
+
+    async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
+        await self._engine.write(lambda c: blurs.postpone(c, id, fence, due_at))
+
     async def count_view(self, id: str) -> None:
         await self._engine.write(lambda c: c.execute("UPDATE media SET views = views + 1 WHERE id = ?", (id,)).close())
 
@@ -70,7 +82,7 @@ def _change(c: sqlite3.Connection, item: Media, expected_version: int, now: Mill
         item, seq=before.seq, views=before.views, unlocks=before.unlocks, fence=before.fence,
         previews_attempts=before.previews_attempts, version=expected_version + 1, updated_at=now,
     )  # fmt: skip
-    return _replace(c, before, after, now)
+    return _replace(c, before, without_old_blur(after), now)
 
 
 def _replace(c: sqlite3.Connection, before: Media, after: Media, now: Millis) -> Media:
@@ -129,3 +141,24 @@ def _postpone_previews(c: sqlite3.Connection, id: str, fence: int, due_at: Milli
     c.execute(
         "UPDATE media SET previews_due_at = ?, previews_lease_until = 0 WHERE id = ? AND fence = ?", (due_at, id, fence)
     )
+
+
+def _claim_blur(c: sqlite3.Connection, now: Millis, lease_until: Millis) -> Blur | None:
+    taken = blurs.claim(c, now, lease_until)
+    item = items.get(c, taken[0]) if taken else None
+    return Blur(item=item, fence=taken[1], attempts=taken[2]) if taken and item else None
+
+
+def _finish_blur(
+    c: sqlite3.Connection, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
+) -> Media:
+    blurs.end(c, id, fence)
+    before = items.get(c, id)
+    if before is None or not before.locked or before.blur_intensity != intensity:
+        raise StaleFence(f"{id} is no longer blurred at {intensity}")
+    if not files:
+        return before
+    after = structs.replace(
+        before, files=before.files | dict(files), blurred=intensity, version=before.version + 1, updated_at=now
+    )
+    return _replace(c, before, after, now)

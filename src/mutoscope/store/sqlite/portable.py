@@ -17,12 +17,14 @@ import mutoscope.store.sqlite.jobs as jobs
 import mutoscope.store.sqlite.keys as keys
 import mutoscope.store.sqlite.models as models
 import mutoscope.store.sqlite.people as people
+import mutoscope.store.sqlite.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.port import StoreUnavailable
 from mutoscope.store.portable import PAGE, Account, IdempotencyKey, Item, Line, Row, Writer
 from mutoscope.store.sqlite.copying import sync
@@ -143,6 +145,7 @@ _WRITE: Mapping[type[Row], Callable[[sqlite3.Connection, Any], None]] = {
     Account: _account,
     Hold: _as_it_is("holds"),
     Item: _item,
+    Unlock: unlocks.insert,
     Retired: _as_it_is("retired_models"),
     ApiKey: keys.insert,
     Invite: invites.insert,
@@ -183,6 +186,7 @@ _READ: Sequence[tuple[str, Callable[[tuple[Any, ...]], Row]]] = (
     ),
     ("SELECT reference, person_id, amount, captured FROM holds ORDER BY reference", _named(Hold)),
     (f"SELECT previews_due_at, {items.COLUMNS} FROM media ORDER BY seq", _to_item),  # noqa: S608
+    ("SELECT document FROM unlocks ORDER BY id", _decoder(Unlock)),
     (models.READ, _named(Retired)),
     (keys.READ, _decoder(ApiKey)),
     (invites.READ, _decoder(Invite)),

@@ -69,6 +69,25 @@ _QUESTIONS = (
     LEFT JOIN entries AS e ON e.kind = k.kind AND e.reference = h.reference
   ) WHERE booked <> due""",
     ),
+    (
+        "{}: the {} entries come to {} and not {}",
+        """
+  SELECT id, kind, booked, due FROM (
+    SELECT u.id, k.kind, coalesce(e.amount, 0) AS booked,
+      CASE k.kind WHEN 'unlock' THEN document ->> 'price' WHEN 'earning' THEN document ->> 'price' - document ->> 'share'
+        WHEN 'reversal' THEN coalesce(document ->> 'taken_back', 0)
+        ELSE CASE WHEN refunded_at IS NULL THEN 0 ELSE document ->> 'price' END END AS due
+    FROM unlocks AS u
+    JOIN (SELECT 'unlock' AS kind UNION ALL SELECT 'earning' UNION ALL SELECT 'refund' UNION ALL SELECT 'reversal') AS k
+    LEFT JOIN entries AS e ON e.kind = k.kind AND e.reference = u.id
+  ) WHERE booked <> due""",
+    ),
+    (
+        "{}: there is a {} entry and no unlock",
+        """
+  SELECT reference, kind FROM entries LEFT JOIN unlocks ON unlocks.id = reference
+  WHERE kind IN ('unlock', 'earning', 'refund', 'reversal') AND unlocks.id IS NULL""",
+    ),
 )
 
 

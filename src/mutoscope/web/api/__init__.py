@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from mutoscope.web.api import auth, catalogue, generations, invites, keys, media, outcomes, tokens
+from mutoscope.web.api import auth, catalogue, generations, invites, keys, media, outcomes, tokens, unlocks
 from mutoscope.web.bodies import json_only
 
 
@@ -22,6 +22,7 @@ def api_router() -> Router:
                     *generations.routes,
                     *media.routes,
                     *outcomes.routes,
+                    *unlocks.routes,
                 ],
                 before_request=json_only,
             ),

@@ -137,6 +137,9 @@ async def change_item(
         tags=data.tags,
         category=data.category,
         visibility=data.visibility,
+        unlock_price=data.unlock_price,
+        is_blurred=data.is_blurred,
+        blur_intensity=data.blur_intensity,
     )
     version = _version(if_match, data.version)
     return await _answer(

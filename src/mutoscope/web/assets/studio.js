@@ -6,6 +6,7 @@ import "./gallery.js";
 import "./jobs.js";
 import { onEvent, start } from "./live.js";
 import { paint } from "./thumbhash.js";
+import { unlockInPlace } from "./unlock.js";
 
 const TICK_MS = 20_000;
 const SPANS = [[86_400_000, "day"], [3_600_000, "hour"], [60_000, "min"]];
@@ -63,12 +64,18 @@ function tick() {
   for (const time of document.querySelectorAll("time")) time.textContent = ago(time.dateTime);
 }
 
-customElements.define("mu-balance", Balance);
-paint(document.querySelector("main"));
-document.addEventListener("keydown", key);
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", () => copy(button));
+/** What the page's content needs to be alive; again when it was replaced. */
+function dress(main) {
+  paint(main);
+  for (const button of main.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", () => copy(button));
+  }
+  for (const form of main.querySelectorAll("[data-unlock]")) unlockInPlace(form, dress);
 }
+
+customElements.define("mu-balance", Balance);
+dress(document.querySelector("main"));
+document.addEventListener("keydown", key);
 setInterval(tick, TICK_MS);
 start();

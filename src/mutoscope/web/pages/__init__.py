@@ -24,6 +24,7 @@ page_routes: list[ControllerRouterHandler] = [
             jobs.retry,
             item.item,
             item.edit,
+            item.unlock,
             item.discard,
             item.restore,
             entry.sign_in_page,

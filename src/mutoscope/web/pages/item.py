@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from mutoscope.domain.errors import Conflict, Invalid
+from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
 from mutoscope.services.gallery import Changes
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
@@ -22,6 +22,7 @@ async def _show(
     typed: dict[str, str] | None = None,
     wrong: dict[str, str] | None = None,
     status: int = 200,
+    unlock_wrong: str = "",
 ) -> Response[str]:
     studio, viewer = studio_of(request), viewer_of(request)
     view = await render_item(studio, viewer, item)
@@ -30,6 +31,9 @@ async def _show(
         "description": view.description,
         "tags": ", ".join(view.tags),
         "visibility": view.visibility,
+        "unlock_price": view.unlock_price,
+        "is_blurred": "yes" if view.is_blurred else "no",
+        "blur_intensity": view.blur_intensity,
         "version": view.version,
     }
     return await page(
@@ -41,6 +45,7 @@ async def _show(
         may_change=view.mine or viewer.is_admin,
         typed=fields | (typed or {}),
         wrong=wrong or {},
+        unlock_wrong=unlock_wrong,
         title_chars=TITLE_CHARS,
         description_chars=DESCRIPTION_CHARS,
     )
@@ -62,12 +67,26 @@ def _changes(typed: dict[str, str], item: Media) -> Changes:
     visibility = typed.get("visibility", item.visibility)
     if visibility not in {v.value for v in Visibility}:
         raise Invalid("The item cannot be changed like this.", {"visibility": "choose one of the three"})
+    price, intensity = (_number(typed, name) for name in ("unlock_price", "blur_intensity"))
     return Changes(
+        unlock_price=price,
+        blur_intensity=intensity,
+        is_blurred=typed["is_blurred"] == "yes" if "is_blurred" in typed else None,
         title=title if title != item.title else None,
         description=description if description != item.description else None,
         tags=tags if tags != list(item.tags) else None,
         visibility=Visibility(visibility),
     )
+
+
+def _number(typed: dict[str, str], name: str) -> int | None:
+    """What a field for a number says; None where it was not sent. Raises Invalid."""
+    if name not in typed:
+        return None
+    number = whole(typed[name].strip())
+    if number is None:
+        raise Invalid("The item cannot be changed like this.", {name: "a whole number"})
+    return number
 
 
 def _version(typed: dict[str, str]) -> int | None:
@@ -94,6 +113,20 @@ async def edit(request: Asked, id: FromPath[str]) -> Response[str] | Response[No
     except Conflict as e:
         return await _show(request, found, again, {"form": e.detail + " Your words are still here."}, e.status)
     return go(f"/m/{id}?done=saved")
+
+
+@post("/m/{id:str}/unlock")
+async def unlock(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
+    """Pay for it, at the price that the form showed."""
+    person, studio, viewer = signed_in(request), studio_of(request), viewer_of(request)
+    price = whole((await fields_of(request)).get("price", ""))
+    found = await studio.gallery.get(viewer, id)
+    try:
+        await studio.unlocking.buy(person, id, -1 if price is None else price)
+    except (Conflict, Invalid, NotEnoughTokens) as e:
+        found = await studio.gallery.get(viewer, id)
+        return await _show(request, found, status=e.status, unlock_wrong=e.detail)
+    return go(f"/m/{found.id}?done=unlocked")
 
 
 @post("/m/{id:str}/trash")

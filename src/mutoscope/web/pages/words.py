@@ -28,6 +28,10 @@ ENTRIES: Mapping[EntryKind, str] = {
     EntryKind.CAPTURE: "Spent, from what was set aside",
     EntryKind.RELEASE: "Given back",
     EntryKind.ADJUST: "Corrected",
+    EntryKind.UNLOCK: "Unlocked",
+    EntryKind.EARNING: "Earned, somebody unlocked it",
+    EntryKind.REFUND: "Given back, what you had unlocked is locked again",
+    EntryKind.REVERSAL: "Taken back, an unlock was refunded",
 }
 
 VISIBILITIES: Mapping[Visibility, str] = {
@@ -41,6 +45,7 @@ DONE: Mapping[str, str] = {
     "canceled": "The job is being stopped.",
     "retried": "Ordered again.",
     "saved": "Saved.",
+    "unlocked": "Unlocked. It is yours to look at, for ever.",
     "trashed": "In the trash now.",
     "restored": "Taken out of the trash.",
     "password": "The new password is set. Every other session, token and key has ended.",

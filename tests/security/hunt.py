@@ -1,0 +1,202 @@
+"""The hunt for what is withheld: every route, asked in many ways, and every answer searched for a locked item's secrets."""
+
+import base64
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from msgspec import structs
+
+from cast import facts, grant, person, wish
+from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
+from mutoscope.domain.people import Person
+from web.house import OUR_PAGE, House, content
+
+SHARP = [variant for variant in Variant if variant not in BLURRED]
+WORDS = {
+    "title": "Quokkaparade",
+    "prompt": "zinfandel harpsichord beneath the obelisk",
+    "negative_prompt": "nomarzipan",
+    "description": "Telling of zinfandel harpsichords",
+}
+GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
+"""Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
+STRANGERS = ("stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another")
+WAYS: tuple[dict[str, str], ...] = (
+    {},
+    {"Accept": "text/html"},
+    {"X-Fragment": "1", "Accept": "text/html"},
+    {"Range": "bytes=0-99"},
+    {"Range": "bytes=-50", "If-Range": '"x"'},
+    {"If-None-Match": "*"},
+    {"X-Original-URL": "/api/me", "X-Forwarded-For": "127.0.0.1", "X-HTTP-Method-Override": "GET"},
+)
+BODIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"json": {}},
+    {"json": {"price": 4}},
+    {"json": {"unlock_price": 0, "is_blurred": False, "title": "mine"}},
+    {"data": {"title": "mine", "tags": "", "visibility": "public", "price": "4", "unlock_price": "0"}},
+)
+
+
+class Quarry:
+    """A locked item of alice's, and all of it that must not be found."""
+
+    def __init__(
+        self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str]
+    ) -> None:
+        self.house, self.item, self.refunded, self._suspended, self._once = house, item, refunded, suspended, once
+        texts = [*WORDS.values(), item.facts.sha256, item.placeholder, str(item.seed), str(item.facts.size_bytes)]
+        texts += [*item.tags, "deepest-model", "cfg-7531", item.facts.codec]
+        self._texts = {text.lower().encode() for text in texts}
+        self._bytes = {form for variant in SHARP for form in _forms(content(item.id, variant))}
+
+    def found_in(self, text: bytes) -> list[bytes]:
+        """What of it stands in an answer."""
+        low = text.lower()
+        return [secret for secret in self._texts if secret in low] + [part for part in self._bytes if part in text]
+
+    @asynccontextmanager
+    async def hunter(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client of that stranger's."""
+        people = {"bob": self.house.bob, "refunded": self.refunded}
+        headers = self.house.bearer(people[name]) if name in people else {}
+        if name == "suspended":
+            headers = {"Cookie": self._suspended} | OUR_PAGE
+        async with self.house.client(headers) as client:
+            yield client
+
+    def query(self, hunter: str, variant: Variant, other: Media) -> str:
+        """What stands behind the address of a file, for those who come with one."""
+        addresses = self.house.studio.addresses
+        match hunter:
+            case "once signed":
+                return self._once[variant].partition("?")[2]
+            case "signed for another":
+                return addresses.path(other, variant).partition("?")[2]
+            case "expired":
+                return "e=1000000000&s=" + addresses.path(self.item, variant).partition("&s=")[2]
+            case "forged":
+                return addresses.path(self.item, variant).partition("&s=")[0] + "&s=" + "A" * 32
+            case _:
+                return ""
+
+
+def _forms(original: bytes) -> Iterator[bytes]:
+    """Pieces of a file, as they would stand in a body, in a data address and in a log."""
+    for start in range(0, len(original), 320):
+        piece = original[start : start + 24]
+        yield piece
+        yield base64.b64encode(piece)
+        yield piece.hex().encode()
+
+
+async def locked_quarry(house: House) -> tuple[Quarry, Media]:
+    """The item, and an open one beside it."""
+    other = await house.published(house.alice)
+    own = {
+        "negative_prompt": WORDS["negative_prompt"],
+        "model": "deepest-model",
+        "parameters": {"guidance": "cfg-7531"},
+    }
+    item = await house.published(
+        house.alice, Visibility.PUBLIC, prompt=WORDS["prompt"], title=WORDS["title"], description=WORDS["description"],
+        tags=("secretly",), seed=4_123_456_789, placeholder="PlaceholderOfIt=", blurred=80,
+        facts=facts(sha256="fe" * 32, size_bytes=7_654_321, codec="codec-x264-z"), **own,
+    )  # fmt: skip
+    once = {variant: house.studio.addresses.path(item, variant) for variant in Variant}
+    payer, dave = person("erin"), person("dave")
+    await house.store.people.add(payer, grant(payer, 100))
+    await house.store.people.add(dave, None)
+    cookie = await house.session(dave)
+    await house.studio.accounts.suspend(house.carol, "dave")
+    item = await house.change(item, unlock_price=5)
+    unlock, _ = await house.store.unlocks.buy(wish(payer, item), 20, house.clock.now())
+    await house.store.unlocks.refund(unlock.id, house.clock.now())
+    found = await house.store.media.get(item.id)
+    assert found is not None
+    return Quarry(house, structs.replace(found), payer, cookie, once), other
+
+
+class Leak(AssertionError):
+    """Something withheld stood in an answer, or a sharp file was answered for."""
+
+
+def look(quarry: Quarry, answer: httpx2.Response, what: str) -> None:
+    """Search body, header and the address that the answer leads to. Raises Leak."""
+    head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
+    if found := quarry.found_in(answer.content) + quarry.found_in(head):
+        raise Leak(f"{what}: {answer.status_code} tells {found[:3]}")
+
+
+async def hunt_files(quarry: Quarry, other: Media, hunter: str) -> int:
+    """Every variant, in every way. Returns how often was asked."""
+    asked = 0
+    async with quarry.hunter(hunter) as client:
+        for variant in Variant:
+            query = quarry.query(hunter, variant, other)
+            for more in ("", "&download=1"):
+                address = f"/media/{quarry.item.id}/{variant}?{query}{more}"
+                for way in WAYS:
+                    for method in ("GET", "HEAD"):
+                        answer = await client.request(method, address, headers=way)
+                        asked += 1
+                        what = f"{hunter} {method} {address} {way}"
+                        look(quarry, answer, what)
+                        if variant in SHARP and answer.status_code != 404:
+                            raise Leak(f"{what}: {answer.status_code}")
+    return asked
+
+
+async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
+    """Every other route, with the item, its job and its unlocks in the path. Returns how often was asked."""
+    routes = {
+        (method, route.path_format)
+        for route in quarry.house.app.routes
+        for method in (getattr(route, "methods", None) or set()) - {"OPTIONS"}
+        if route.path_format not in ("/media/{media_id}/{variant}", "/api/events", "/sign-out")
+    }
+    asked = 0
+    async with quarry.hunter(hunter) as client:
+        for method, path in sorted(routes):
+            for address in _addresses(quarry.item, path):
+                for way in WAYS:
+                    for body in BODIES if method in ("POST", "PATCH", "DELETE", "PUT") else BODIES[:1]:
+                        answer = await client.request(method, address, headers=way, **body)
+                        asked += 1
+                        look(quarry, answer, f"{hunter} {method} {address} {way} {body}")
+    return asked
+
+
+def _addresses(item: Media, path: str) -> Iterator[str]:
+    ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
+    ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
+    for id in (item.id, item.generation_id) if "{id}" in path else ("",):
+        yield path.format(**ids, id=id)
+
+
+async def hunt_words(quarry: Quarry, hunter: str) -> int:
+    """One guessed word at a time: with it, without it, its beginning, and as every field. Returns how often was asked."""
+    asked, id = 0, quarry.item.id
+    fields = [("model", "deepest-model"), ("provider", "local"), ("tag", "secretly")]
+    async with quarry.hunter(hunter) as client:
+        for path in ("/api/media", "/"):
+            finds = [{"q": f"{word}{star}"} for word in GUESSES for star in ("", "*")]
+            finds += [{"q": f"{word[:4]}*"} for word in GUESSES]
+            finds += [{"q": f"{name}:{value}"} for name, value in fields]
+            finds += [{name: value} for name, value in fields if path == "/api/media" and name != "provider"]
+            misses = [{"q": f"-{word}"} for word in GUESSES] + [{"q": f"-{name}:{value}"} for name, value in fields]
+            for params, told in [(p, True) for p in finds] + [(p, False) for p in misses]:
+                answer = await client.get(path, params=params | {"sort": "oldest"})
+                asked += 1
+                if answer.status_code != 200 or (id in answer.text) is told:
+                    raise Leak(f"{hunter} {path} {params}: the word is told by what is found ({answer.status_code})")
+    return asked
+
+
+async def hunt(quarry: Quarry, other: Media, hunter: str) -> int:
+    """Everything. Returns how often was asked. Raises Leak."""
+    asked = await hunt_files(quarry, other, hunter) + await hunt_words(quarry, hunter)
+    return asked + await hunt_routes(quarry, other, hunter)
