@@ -20,7 +20,7 @@ async def follow(c: Connection, before: Media | None, after: Media) -> None:
 
 def waiting(item: Media) -> Document:
     """The document of an item that waits, for the first time."""
-    return {"_id": item.id, "due_at": item.updated_at, "lease_until": 0, "attempts": 0, "fence": 0}
+    return {"_id": item.id, "due_at": item.updated_at, "lease_until": 0, "attempts": 0, "fence": 1}
 
 
 async def claim(c: Connection, now: Millis, lease_until: Millis) -> Document | None:

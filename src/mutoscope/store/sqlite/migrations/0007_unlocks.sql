@@ -19,7 +19,7 @@ CREATE TABLE blurs (
   media_id    TEXT PRIMARY KEY,
   due_at      INTEGER NOT NULL,
   lease_until INTEGER NOT NULL DEFAULT 0,
-  fence       INTEGER NOT NULL DEFAULT 0,
+  fence       INTEGER NOT NULL DEFAULT 1,
   attempts    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
