@@ -203,7 +203,7 @@ def test_an_item_says_how_it_was_made_and_can_be_remixed(open_page: Open, shown:
     expect(page.locator("meta[property='og:video']")).to_have_count(1)
     page.get_by_role("link", name="Remix").click()
     expect(page.get_by_label("Prompt")).to_have_value("A zeppelin adrift")
-    expect(page.get_by_label("Seed")).to_have_value("42")
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("42")
     expect(page.locator("[name='local/dream:size']")).to_have_value("640x360")
 
 

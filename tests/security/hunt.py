@@ -173,6 +173,7 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
 def _addresses(item: Media, path: str) -> Iterator[str]:
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
+    ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
     for id in (item.id, item.generation_id) if "{id}" in path else ("",):
         yield path.format(**ids, id=id)
 
