@@ -93,6 +93,7 @@ class ManyStudio(KilledStudio):
         self.mongo, self.s3, self.place = mongo, s3, place
         environment = os.environ | {
             "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0", "MUTOSCOPE_PER_PERSON_JOBS": "16",
+            "MUTOSCOPE_ORDERS_PER_MINUTE": "6000",
             "MUTOSCOPE_DELIVERY": "studio", "CRASH_LEASE_MS": str(self.lease_ms),
             "MONGODB_URI": mongo.uri("studio"), "JWT_SECRET": random.Random(7).randbytes(32).hex(),
             "AWS_S3_BUCKET": place.bucket, "AWS_ENDPOINT_URL": place.endpoint or "",

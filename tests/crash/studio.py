@@ -87,7 +87,7 @@ class KilledStudio:
         command += ["sweep-now"] if sweep_now else []
         environment = os.environ | self.backend.environment | {
             "CRASH_AT": crash_at, "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0",
-            "MUTOSCOPE_PER_PERSON_JOBS": "16",
+            "MUTOSCOPE_PER_PERSON_JOBS": "16", "MUTOSCOPE_ORDERS_PER_MINUTE": "6000",
         }  # fmt: skip
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
