@@ -3,7 +3,7 @@
 import pytest
 
 from mutoscope.domain.generation import FailureKind, State
-from mutoscope.domain.ids import DAY, MINUTE
+from mutoscope.domain.ids import DAY, HOUR, MINUTE
 from mutoscope.domain.ledger import Balance
 from mutoscope.worker import moves
 from worker.bench import GRANTED, Bench, until
@@ -125,3 +125,30 @@ async def test_a_provider_that_wants_to_be_asked_next_week_is_asked_within_bound
         assert least_ms <= min(pauses) <= max(pauses) <= least_ms * 1.2
         # Those that began together do not stay together.
         assert len(set(pauses)) > 5
+
+
+async def test_polls_that_were_late_together_are_spread_over_twice_their_pause(bench: Bench) -> None:
+    job = await bench.order()
+    worker, provider = bench.worker(), bench.provider
+    provider.minimum_poll_ms = 1_000
+    for late_ms, most_ms in ((0, 1_200), (500, 1_700), (DAY, 2_200)):
+        pauses = [moves.next_poll_ms(worker, provider, job, late_ms=late_ms) for _ in range(500)]
+        assert 1_000 <= min(pauses) <= max(pauses) <= most_ms
+        assert max(pauses) - min(pauses) > (most_ms - 1_000) * 0.8
+
+
+async def test_all_that_came_due_while_the_studio_was_off_is_asked_for_at_once_and_then_apart(bench: Bench) -> None:
+    bench.provider.minimum_poll_ms = 60_000
+    jobs = [await bench.order(end="never") for _ in range(12)]
+    before = bench.start()
+    for job in jobs:
+        await bench.until(job, State.RENDERING)
+    await before.stop()
+    bench.clock.forward(HOUR)
+    bench.start("after")
+    for job in jobs:
+        await bench.until_tried(job, State.RENDERING, 1)
+    due = sorted([(await bench.get(job)).due_at for job in jobs])
+    assert due[0] >= bench.clock.now() + 50_000
+    # Without their lateness 12 s would be the most; with it, all twelve within that is one chance in thirty millions.
+    assert due[-1] - due[0] > 12_000

@@ -59,15 +59,19 @@ def pause_ms(worker: Worker, job: Generation, error: ProviderError | None = None
     return max(pause, (error.retry_after_ms if error else None) or 0)
 
 
-def next_poll_ms(worker: Worker, provider: Provider, job: Generation, asked_ms: Millis | None = None) -> Millis:
+def next_poll_ms(
+    worker: Worker, provider: Provider, job: Generation, asked_ms: Millis | None = None, late_ms: Millis = 0
+) -> Millis:
     """The pause before the provider is asked how it stands; ``asked_ms`` is what it wants, which is honoured within bounds.
 
-    Up to a fifth longer, by chance: jobs that began together are not asked for together for ever.
+    Up to a fifth longer, by chance, and by as much as this poll was late, at most twice as long: jobs that came due
+    together, as all do while the studio is off, are not asked for together for ever.
     """
     pause = poll_after_ms(job.pinned.typical_ms, provider.minimum_poll_ms)
     if asked_ms is not None:
         pause = max(min(asked_ms, worker.numbers.retry_cap_ms), provider.minimum_poll_ms)
-    return pause + int(pause * SPREAD * random.random())  # noqa: S311  # spreads questions, hides nothing
+    longer_ms = pause * SPREAD + min(late_ms, pause)
+    return pause + int(longer_ms * random.random())  # noqa: S311  # spreads questions, hides nothing
 
 
 async def again(worker: Worker, job: Generation, pause: Millis, patch: Patch = NOTHING) -> Generation:

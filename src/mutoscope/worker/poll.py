@@ -33,7 +33,8 @@ async def poll(worker: Worker, job: Generation) -> Generation:
 
 
 async def _pending(worker: Worker, provider: Provider, job: Generation, answer: Pending) -> Generation:
-    pause = moves.next_poll_ms(worker, provider, job, answer.poll_after_ms)
+    late_ms = max(worker.clock.now() - job.due_at, 0)
+    pause = moves.next_poll_ms(worker, provider, job, answer.poll_after_ms, late_ms)
     patch = NOTHING
     if answer.progress is not None and answer.progress > (job.progress or 0.0):
         patch = Patch(progress=min(answer.progress, 1.0))
