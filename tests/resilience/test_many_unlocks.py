@@ -122,6 +122,7 @@ def processes(tmp_path: Path, stub: RunningStub, mongod: ReplicaSet, s3: S3Serve
     place = place_in(s3.name, s3.endpoint, "many-unlocks")
     environment = os.environ | {
         "MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": "0", "MUTOSCOPE_PER_PERSON_JOBS": "16",
+        "MUTOSCOPE_ORDERS_PER_MINUTE": "6000",
         "MONGODB_URI": mongod.uri("many-unlocks"), "JWT_SECRET": random.Random(7).randbytes(32).hex(),
         "AWS_S3_BUCKET": place.bucket, "AWS_ENDPOINT_URL": place.endpoint or "",
         "AWS_ACCESS_KEY_ID": place.access_key_id or "", "AWS_SECRET_ACCESS_KEY": place.secret_access_key or "",
