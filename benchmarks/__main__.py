@@ -5,7 +5,9 @@ import os
 import sys
 import time
 
-NAMES = ("accepting", "gallery", "memory", "arrival", "start", "storing", "gallery_mongodb", "jobs_mongodb")
+NAMES = (
+    "accepting", "gallery", "memory", "arrival", "start", "waiting", "storing", "gallery_mongodb", "jobs_mongodb"
+)  # fmt: skip
 
 
 def main() -> None:
