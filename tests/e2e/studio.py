@@ -67,7 +67,9 @@ class StudioProcess:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        environment = os.environ | {"MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": str(GRANTED)}
+        # Everybody comes from one address here.
+        crowd = {"MUTOSCOPE_REGISTRATIONS_PER_HOUR": "3600", "MUTOSCOPE_ORDERS_PER_MINUTE": "6000"}
+        environment = os.environ | {"MUTOSCOPE_PORT": "0", "MUTOSCOPE_SIGN_UP_GRANT": str(GRANTED)} | crowd
         self._log = (data.parent / f"{data.name}.log").open("w+")
         command = [sys.executable, "-c", "from mutoscope.cli import main; main()", "--data", str(data), "serve"]
         self._process = subprocess.Popen(

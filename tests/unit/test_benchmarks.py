@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import NAMES
 from benchmarks.claim import AT_LEAST, UNDER, Claim, median
+from benchmarks.waiting import busiest_per_s
 
 FIGURES = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
 
@@ -56,6 +57,12 @@ def test_a_line_has_three_digits_that_count_and_no_exponent(value: float, said: 
     assert Claim(what="start", value=value, unit="s", aim=2_000_000, direction=UNDER).line() == (
         f"start: {said} | aim: under 2,000,000 s: met"
     )
+
+
+def test_the_busiest_time_is_found_wherever_it_begins_and_in_whatever_order_polls_ended() -> None:
+    seldom, often = range(0, 100_000, 1_000), range(50_500, 60_500, 10)
+    assert busiest_per_s([*often, *seldom]) == (1_000 + 10) / 10
+    assert busiest_per_s([]) == 0
 
 
 def test_the_median_is_the_middle_value() -> None:
