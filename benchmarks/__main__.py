@@ -6,11 +6,8 @@ import sys
 import time
 
 NAMES = (
-<<<<<<< HEAD
-    "accepting", "gallery", "memory", "arrival", "start", "storing", "gallery_mongodb", "jobs_mongodb", "rebuilding",
-=======
-    "accepting", "gallery", "memory", "arrival", "start", "waiting", "storing", "gallery_mongodb", "jobs_mongodb"
->>>>>>> main
+    "accepting", "gallery", "memory", "arrival", "start", "waiting", "storing", "gallery_mongodb", "jobs_mongodb",
+    "rebuilding",
 )  # fmt: skip
 
 

@@ -92,6 +92,8 @@ async def test_what_was_filtered_is_no_success_also_where_only_the_end_of_the_js
     job = await vendor.order(manner="json", end="moderate")
     assert await vendor.failed(job) == "moderated"
     assert await vendor.bench.items(job) == []
+    # The spool is cleared after the commit.
+    await vendor.bench.stop()
     assert [path.name for path in vendor.bench.spool.root.rglob("*") if path.is_file()] == []
 
 
