@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -77,9 +79,38 @@ class Shell:
 
 
 def run(action: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run something asynchronous to its end. Raises what it raises, and KeyboardInterrupt on Ctrl-C."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(action())
+    """Run something asynchronous to its end. Raises what it raises.
+
+    Ctrl-C cancels it, and KeyboardInterrupt is raised once it has ended; a second one ends the process as a kill would,
+    which loses nothing.
+    """
+    pressed = False
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def press() -> None:
+            nonlocal pressed
+            if pressed:
+                os._exit(INTERRUPTED)
+            pressed = True
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, press)
+        try:
+            return await action()
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    try:
+        # Its own way with Ctrl-C, an exception out of nowhere, is now and then lost in uvloop.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main())
+    except asyncio.CancelledError:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
 
 
 async def with_studio(

@@ -175,7 +175,8 @@ class Sandbox:
             zygote.lose()
             raise DarkroomBroken(f"The jail could not be asked: {e.strerror}.") from e
         try:
-            killed_by = await asyncio.wait_for(asyncio.shield(ended), wall_s)
+            async with asyncio.timeout(wall_s):
+                killed_by = await asyncio.shield(ended)
         except TimeoutError:
             await self._stop(zygote, job.number, ended)
             raise DarkroomBroken(f"Decoding did not end within {wall_s:g} s.") from None
@@ -189,7 +190,8 @@ class Sandbox:
     async def _stop(self, zygote: _Zygote, number: int, ended: asyncio.Future[int]) -> None:
         zygote.kill(number)
         try:
-            await asyncio.wait_for(asyncio.shield(ended), _GRACE_S)
+            async with asyncio.timeout(_GRACE_S):
+                await asyncio.shield(ended)
         except TimeoutError:
             zygote.process.kill()
             zygote.lose()

@@ -26,6 +26,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from mutoscope.domain.ids import Clock, Millis
+from mutoscope.store.mongo.cancels import heard
 from mutoscope.store.mongo.orphans import STILL_S, end_orphans
 from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.port import StoreUnavailable
@@ -229,7 +230,8 @@ class Engine:
         self._begun += 1
         self._idle.clear()
         try:
-            yield
+            with heard():
+                yield
         except PyMongoError as error:
             raise unavailable(error) from error
         finally:

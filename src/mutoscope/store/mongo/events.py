@@ -7,6 +7,7 @@ kept, and is ours; the token tells where to go on, in whichever process. Tokens 
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bson import ObjectId
 
@@ -58,10 +59,9 @@ class MongoEvents:
         place = _place(cursor)
         if place is None or place.token < self._tail.latest.token:
             return
-        try:
-            await asyncio.wait_for(self._tail.news(), timeout_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._tail.news()
 
     async def prune(self, before: Millis) -> None:
         # The newest stays: it is the place from which everyone who is up to date goes on.

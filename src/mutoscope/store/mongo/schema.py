@@ -14,6 +14,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from mutoscope.store.mongo.cancels import heard
 from mutoscope.store.mongo.engine import PREFIX, Document
 from mutoscope.store.mongo.migrations import STEPS, Step
 from mutoscope.store.port import StoreUnavailable
@@ -75,7 +76,8 @@ async def _held(schema: AsyncCollection[Document], me: str) -> AsyncGenerator[No
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
-            await schema.update_one({"_id": ID, "holder": me}, [_lease(me)])
+            with heard():
+                await schema.update_one({"_id": ID, "holder": me}, [_lease(me)])
 
     renewing = asyncio.create_task(renew())
     try:

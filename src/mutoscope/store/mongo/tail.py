@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from mutoscope.domain.events import PUBLIC
 from mutoscope.domain.ids import Millis
+from mutoscope.store.mongo.cancels import heard
 from mutoscope.store.mongo.engine import PREFIX, Document, Engine
 from mutoscope.store.mongo.refusals import reason, unavailable
 from mutoscope.store.port import StoreUnavailable
@@ -93,7 +94,7 @@ class Tail:
     async def close(self) -> None:
         """Stop reading, and wake whoever waits."""
         while self._task is not None and not self._task.done():
-            # One cancel can be lost: `asyncio.wait_for` of Python 3.11 swallows it when its answer comes at that moment.
+            # The driver can swallow one: see `heard`, which needs an end to what it is around.
             self._task.cancel()
             await asyncio.wait([self._task], timeout=0.1)
         self._wake()
@@ -112,7 +113,8 @@ class Tail:
         missing = set(self._awaited)
         while missing := missing & self._awaited:
             try:
-                await asyncio.wait_for(self._news.wait(), until - time.monotonic())
+                async with asyncio.timeout(until - time.monotonic()):
+                    await self._news.wait()
             except TimeoutError:
                 self._awaited -= missing
                 raise StoreUnavailable(
@@ -147,7 +149,8 @@ class Tail:
         until = time.monotonic() + REREAD_S
         async with await self._open(place.token) as stream:
             while time.monotonic() < until:
-                change = await stream.try_next()
+                with heard():
+                    change = await stream.try_next()
                 if change is None:
                     continue
                 if change["documentKey"]["_id"] in self._at:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 
 import mutoscope.store.cursors as cursors
 from mutoscope.domain.errors import Invalid
@@ -62,10 +63,9 @@ class SqliteEvents:
         news, place = self._news, _place(cursor)
         if place is None or place[0] != self._latest:
             return
-        try:
-            await asyncio.wait_for(news.wait(), timeout_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await news.wait()
 
     async def prune(self, before: Millis) -> None:
         # The newest stays: it is the place from which everyone who is up to date goes on.
