@@ -177,8 +177,8 @@ class KilledStudio:
                     waiting.discard(id)
             return waiting
 
-        self._until_none(on_their_way, "still on their way")
-        self._until_none(lambda: {film["id"] for film in self.films() if "preview" not in film["urls"]}, "no previews")
+        self.until_none(on_their_way, "still on their way")
+        self.until_none(lambda: {film["id"] for film in self.films() if "preview" not in film["urls"]}, "no previews")
 
     def films(self) -> list[Any]:
         """Alice's films."""
@@ -196,7 +196,8 @@ class KilledStudio:
         answer = httpx2.get(self.base_url + path, params=query, headers=self.signed_in(), timeout=PATIENCE_S)
         return answer.raise_for_status().json()
 
-    def _until_none(self, left: Callable[[], Collection[Any]], what: str) -> None:
+    def until_none(self, left: Callable[[], Collection[Any]], what: str) -> None:
+        """Wait until nothing is left."""
         deadline = time.monotonic() + PATIENCE_S
         while found := left():
             assert time.monotonic() < deadline, f"{what}: {found}"
@@ -205,7 +206,7 @@ class KilledStudio:
     def wait_swept(self) -> None:
         """Start with a sweep that takes what is older than now, and wait until the spool holds no file."""
         self.start(sweep_now=True)
-        self._until_none(self.left_in_spool, "left in the spool")
+        self.until_none(self.left_in_spool, "left in the spool")
         time.sleep(1)  # One more round of the sweep over the stored objects.
         self.stop()
 

@@ -1,8 +1,8 @@
 """A process of a studio, with the counting stub as its provider, and a place to be killed at.
 
 CRASH_ROLE is ``whole`` (as `mutoscope serve` runs it), ``web`` (with --no-worker) or ``worker``. CRASH_AT is
-``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process ends it by SIGKILL. CRASH_LEASE_MS is
-how long a claim holds without a sign of life.
+``before:NAME:N`` or ``after:NAME:N``: the N-th call of that operation in this process, or the N-th that succeeded, ends
+it by SIGKILL. CRASH_LEASE_MS is how long a claim holds without a sign of life.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from mutoscope.blobs import folder, s3
 from mutoscope.blobs.folder import FolderBlobs
 from mutoscope.blobs.s3 import S3Blobs
 from mutoscope.cli.serving import serve, work
+from mutoscope.darkroom.jailed import JailedDarkroom
 from mutoscope.providers.port import Provider
 from mutoscope.settings import load_settings
 from mutoscope.spool import Spool
@@ -43,11 +44,17 @@ OPERATIONS: dict[str, tuple[type, str]] = {
     "put": (BLOBS, "put"),
     "previews": (MEDIA, "finish_previews"),
 }
+BLURRING: dict[str, tuple[type, str]] = {
+    "blur": (JailedDarkroom, "blur"),
+    "put": (BLOBS, "put"),
+    "finish": (MEDIA, "finish_blur"),
+}
+"""What happens, in this order, to an item that was locked."""
 
 
 def arm(crash_at: str, kind: str, stub: str) -> None:
     when, name, number = crash_at.split(":")
-    owner, method = OPERATIONS[name]
+    owner, method = (OPERATIONS | BLURRING)[name]
     if owner is StubProvider and kind in PEERS:
         owner = type(PEERS[kind].open(stub))
     original = getattr(owner, method)
@@ -55,11 +62,10 @@ def arm(crash_at: str, kind: str, stub: str) -> None:
 
     @functools.wraps(original)
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
-        mine = next(calls) == int(number)
-        if mine and when == "before":
+        if when == "before" and next(calls) == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
         result = await original(*args, **kwargs)
-        if mine:
+        if when == "after" and next(calls) == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

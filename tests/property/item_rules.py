@@ -114,12 +114,14 @@ class ItemRules(Pair):
         if taken is None or end == "nothing":
             return
         id, fence, intensity = taken.item.id, taken.fence - (end == "stale"), taken.item.blur_intensity
+        self.ask(lambda store: store.media.renew_blur(id, fence, due_at + 10 * SECOND))
         if end == "later":
             self.ask(lambda store: store.media.postpone_blur(id, fence, due_at))
         else:
             files = {Variant.BLURRED: FILM} if end == "done" else {}
             self.ask(lambda store: store.media.finish_blur(id, fence, intensity, now, files))
         self.ask(lambda store: store.media.postpone_blur(id, fence, due_at))  # refused, unless it is "later"
+        self.ask(lambda store: store.media.renew_blur(id, fence, due_at))  # refused
 
     @rule(
         owner=people, scope=st.sampled_from(["gallery", "everything", "library", "trash", "nowhere"]), query=queries,

@@ -133,28 +133,6 @@ async def test_a_darkroom_that_breaks_is_tried_again_and_at_last_given_up(bench:
     await held.close()
 
 
-async def test_a_worker_that_dies_over_a_blur_leaves_it_to_the_next(bench: Bench) -> None:
-    bench.turn(blur_lease_ms=500)
-    bench.darkroom = held = Held()
-    bench.start()
-    item = await locked(bench)
-    await blurred(bench, item)
-    held.let_go.clear()
-    held.begun.clear()
-    newest = await bench.store.media.get(item.id)
-    assert newest is not None
-    await change(bench, newest, blur_intensity=50)
-    await asyncio.wait_for(held.begun.wait(), 20)
-    # Without a word, as a process that is killed: its lease ends.
-    real, bench.darkroom = bench.darkroom, JailedDarkroom()
-    bench.start("two")
-    await blurred(bench, item, 50)
-    held.let_go.set()
-    await bench.stop()
-    await real.close()
-    await bench.darkroom.close()
-
-
 async def test_an_item_whose_poster_is_gone_gets_none_and_holds_nobody_up(bench: Bench) -> None:
     bench.start()
     job = await bench.until(await bench.order(), State.SUCCEEDED)

@@ -6,7 +6,7 @@ from cast import ids
 from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import DAY, HOUR
-from mutoscope.domain.media import Kind, Variant, key_for, source_key
+from mutoscope.domain.media import Kind, Variant, blurred_key, key_for, source_key
 from mutoscope.spool import Spool
 from mutoscope.worker.sweep import audit_objects, sweep_once
 from worker.bench import Bench
@@ -57,7 +57,7 @@ async def test_a_providers_call_is_known_for_a_week_and_then_forgotten(bench: Be
     assert await is_new()
 
 
-async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Bench) -> None:
+async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench: Bench) -> None:
     job = await bench.order(source=await bench.picture())
     bench.start()
     await bench.until(job, State.SUCCEEDED)
@@ -65,8 +65,9 @@ async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Be
     [item] = await bench.items(job)
     stray = key_for(Kind.VIDEO, ids.new("med"), Variant.MASTER, "video/mp4")
     refused = source_key(ids.new("gen"), "image/png")
+    weaker = blurred_key(item, Variant.BLURRED, "image/jpeg")  # what a kill between two blurs leaves
     mine = source_key(job.id, "image/png")
-    for key in (stray, refused, mine):
+    for key in (stray, refused, weaker, mine):
         await bench.blobs.put(key, bench.tmp_path / "upload.png", "video/mp4")
     bench.clock.forward(HOUR)
     await audit_objects(bench.worker())
@@ -75,6 +76,7 @@ async def test_old_objects_without_a_record_go_and_those_of_items_stay(bench: Be
     await audit_objects(bench.worker())
     assert not await _there(bench, stray)
     assert not await _there(bench, refused)
+    assert not await _there(bench, weaker)
     assert await _there(bench, mine)
     assert await bench.whole(item)
 

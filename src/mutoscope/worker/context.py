@@ -40,11 +40,9 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     at_once: Mapping[str, int] = {}
     """How many jobs of a stage run at once, by the stage's name, where it differs from the table in loop.py."""
     preview_ms: Millis = 10 * MINUTE
-    """How long the previews of one item may take."""
+    """How long the previews of one item, or its blurred files, may take."""
     preview_attempts: int = 5
     """How often a darkroom that breaks over the same item is tried."""
-    blur_lease_ms: Millis = 2 * MINUTE
-    """How long the blurred files of an item may take: their lease is not renewed."""
     sweep_ms: Millis = HOUR
     """How often folders and events are swept."""
     audit_ms: Millis = DAY

@@ -10,20 +10,18 @@ from functools import partial
 
 import msgspec
 
-from mutoscope.domain.errors import StaleFence
 from mutoscope.domain.generation import AT_PROVIDER, TERMINAL, Generation, State
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import Media
-from mutoscope.store.port import Blur, StoreUnavailable
+from mutoscope.store.port import Blur
 from mutoscope.worker import moves
 from mutoscope.worker.blurs import blur
 from mutoscope.worker.cancel import cancel
 from mutoscope.worker.context import Numbers, Worker
 from mutoscope.worker.develop import develop
 from mutoscope.worker.fetch import fetch
-from mutoscope.worker.lease import under_lease
+from mutoscope.worker.holding import Held, run
 from mutoscope.worker.line import Line
-from mutoscope.worker.moves import log, where
 from mutoscope.worker.poll import poll
 from mutoscope.worker.previews import previews
 from mutoscope.worker.recover import recover
@@ -103,34 +101,18 @@ class Loop:
         )  # fmt: skip
 
     async def _run(self, stage: Stage, job: Generation) -> None:
-        """Run a stage under its lease. Whatever it raises, the job is tried again later or was never ours any more."""
         worker = self._worker
-        try:
-            renew = partial(worker.store.generations.renew, job.id, job.fence)
-            moved = await under_lease(self._bounded(stage, job), renew, worker.clock, worker.numbers.lease_ms)
-        except StaleFence:
-            log.info("another has it", generation=job.id, stage=job.state, attempt=job.attempts)
-        except StoreUnavailable as e:
-            log.warning("the store does not answer", generation=job.id, stage=job.state, why=str(e))
-        except asyncio.CancelledError:
-            await _let_go(worker, job, _due_now)
-            raise
-        except Exception as e:  # a stage that stumbles never ends the loop
-            log.error(
-                "stumbled",
-                generation=job.id,
-                stage=job.state,
-                attempt=job.attempts,
-                why=type(e).__name__,
-                where=where(e),
-            )
-            await _let_go(worker, job, _later)
-        else:
+        moved = await run(
+            worker,
+            Held(
+                about={"generation": job.id, "stage": stage.state, "attempt": job.attempts}, limit_s=stage.limit_s,
+                renew=partial(worker.store.generations.renew, job.id, job.fence),
+                let_go=partial(_let_go, worker, job, _due_now), later=partial(_let_go, worker, job, _later),
+            ),
+            partial(stage.run, worker, job),
+        )  # fmt: skip
+        if moved is not None:
             self._moved(moved)
-
-    async def _bounded(self, stage: Stage, job: Generation) -> Generation:
-        async with asyncio.timeout(stage.limit_s):
-            return await stage.run(self._worker, job)
 
     def _moved(self, job: Generation) -> None:
         if job.state in self._lines:
@@ -159,59 +141,46 @@ class Loop:
 
         async def claim() -> Blur | None:
             now = worker.clock.now()
-            return await worker.store.media.claim_blur(now, now + numbers.blur_lease_ms)
+            return await worker.store.media.claim_blur(now, now + numbers.lease_ms)
 
         return Line(
             BLURS, numbers.at_once.get(BLURS, 1), worker.clock, numbers.tick_ms,
             claim, self._run_blur, _at_the_next_tick,
         )  # fmt: skip
 
-    async def _run_blur(self, taken: Blur) -> None:
-        worker, item = self._worker, taken.item
-        try:
-            async with asyncio.timeout(worker.numbers.blur_lease_ms * 0.9 / 1000):
-                await blur(worker, taken)
-        except StaleFence:
-            log.info("another has it", media=item.id, stage=BLURS, attempt=taken.attempts)
-        except StoreUnavailable as e:
-            log.warning("the store does not answer", media=item.id, stage=BLURS, why=str(e))
-        except asyncio.CancelledError:
-            await _wait_again(worker, taken, 0)
-            raise
-        except Exception as e:  # a stage that stumbles never ends the loop
-            log.error("stumbled", media=item.id, stage=BLURS, why=type(e).__name__, where=where(e))
-            await _wait_again(worker, taken, worker.numbers.retry_cap_ms)
-
     async def _run_previews(self, item: Media) -> None:
-        worker = self._worker
-        try:
-            renew = partial(worker.store.media.renew_previews, item.id, item.fence)
-            await under_lease(_bounded_previews(worker, item), renew, worker.clock, worker.numbers.lease_ms)
-        except StaleFence:
-            log.info("another has it", media=item.id, stage=PREVIEWS, attempt=item.previews_attempts)
-        except StoreUnavailable as e:
-            log.warning("the store does not answer", media=item.id, stage=PREVIEWS, why=str(e))
-        except asyncio.CancelledError:
-            await _put_back(worker, item, 0)
-            raise
-        except Exception as e:  # a stage that stumbles never ends the loop
-            log.error("stumbled", media=item.id, stage=PREVIEWS, why=type(e).__name__, where=where(e))
-            await _put_back(worker, item, worker.numbers.retry_cap_ms)
+        worker, media, numbers = self._worker, self._worker.store.media, self._worker.numbers
+        again = partial(_again, worker, partial(media.postpone_previews, item.id, item.fence))
+        await run(
+            worker,
+            Held(
+                about={"media": item.id, "stage": PREVIEWS, "attempt": item.previews_attempts},
+                limit_s=numbers.preview_ms / 1000,
+                renew=partial(media.renew_previews, item.id, item.fence),
+                let_go=partial(again, 0), later=partial(again, numbers.retry_cap_ms),
+            ),
+            partial(previews, worker, item),
+        )  # fmt: skip
 
-
-async def _bounded_previews(worker: Worker, item: Media) -> None:
-    async with asyncio.timeout(worker.numbers.preview_ms / 1000):
-        await previews(worker, item)
+    async def _run_blur(self, taken: Blur) -> None:
+        worker, media, numbers, id = self._worker, self._worker.store.media, self._worker.numbers, taken.item.id
+        again = partial(_again, worker, partial(media.postpone_blur, id, taken.fence))
+        await run(
+            worker,
+            Held(
+                about={"media": id, "stage": BLURS, "attempt": taken.attempts}, limit_s=numbers.preview_ms / 1000,
+                renew=partial(media.renew_blur, id, taken.fence),
+                let_go=partial(again, 0), later=partial(again, numbers.retry_cap_ms),
+            ),
+            partial(blur, worker, taken),
+        )  # fmt: skip
 
 
 async def _let_go(worker: Worker, job: Generation, move: Callable[[Worker, Generation], Awaitable[object]]) -> None:
     """Give up the lease, from whatever state the stage had reached, unless the job is another's by now."""
-    try:
-        now_is = await worker.store.generations.get(job.id)
-        if now_is is not None and now_is.fence == job.fence and now_is.state not in TERMINAL:
-            await move(worker, now_is)
-    except (StaleFence, StoreUnavailable) as e:
-        log.info("not let go", generation=job.id, stage=job.state, why=type(e).__name__)
+    now_is = await worker.store.generations.get(job.id)
+    if now_is is not None and now_is.fence == job.fence and now_is.state not in TERMINAL:
+        await move(worker, now_is)
 
 
 async def _due_now(worker: Worker, job: Generation) -> None:
@@ -228,15 +197,5 @@ async def _at_the_next_tick() -> Millis | None:
     return None
 
 
-async def _wait_again(worker: Worker, taken: Blur, pause_ms: Millis) -> None:
-    try:
-        await worker.store.media.postpone_blur(taken.item.id, taken.fence, worker.clock.now() + pause_ms)
-    except (StaleFence, StoreUnavailable) as e:
-        log.info("not let go", media=taken.item.id, stage=BLURS, why=type(e).__name__)
-
-
-async def _put_back(worker: Worker, item: Media, pause_ms: Millis) -> None:
-    try:
-        await worker.store.media.postpone_previews(item.id, item.fence, worker.clock.now() + pause_ms)
-    except (StaleFence, StoreUnavailable) as e:
-        log.info("not let go", media=item.id, stage=PREVIEWS, why=type(e).__name__)
+async def _again(worker: Worker, postpone: Callable[[Millis], Awaitable[None]], pause_ms: Millis) -> None:
+    await postpone(worker.clock.now() + pause_ms)

@@ -5,7 +5,7 @@ Only names that have the form of our own are looked at; a bucket may hold what i
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
@@ -47,10 +47,10 @@ async def sweep_once(worker: Worker) -> None:
 
 
 async def audit_objects(worker: Worker) -> None:
-    """Remove old objects whose record does not exist. A job that failed keeps its source: it may be tried again."""
+    """Remove old objects that no record names. A job that failed keeps its source: it may be tried again."""
     if unfinished := await worker.blobs.sweep():
         log.info("swept", unfinished=unfinished)
-    known: tuple[str, bool] = ("", True)
+    known: tuple[str, Container[str]] = ("", ())
     for prefix in PREFIXES:
         async for info in worker.blobs.list(prefix):
             match = OURS.fullmatch(info.key)
@@ -58,8 +58,8 @@ async def audit_objects(worker: Worker) -> None:
             if not id or not _old(worker, info.modified_at, worker.numbers.object_age_ms):
                 continue
             if known[0] != id:
-                known = (id, await _is_recorded(worker, id))
-            if not known[1]:
+                known = (id, await _named(worker, id))
+            if info.key not in known[1]:
                 await _remove(worker, info.key)
 
 
@@ -74,10 +74,13 @@ async def _remove(worker: Worker, key: str) -> None:
         await worker.blobs.delete(key)
 
 
-async def _is_recorded(worker: Worker, id: str) -> bool:
+async def _named(worker: Worker, id: str) -> Container[str]:
+    """The keys that a record names; none where there is no record."""
     if is_id(id, "gen"):
-        return await worker.store.generations.get(id) is not None
-    return await worker.store.media.get(id) is not None
+        job = await worker.store.generations.get(id)
+        return {job.source.key} if job is not None and job.source is not None else ()
+    item = await worker.store.media.get(id)
+    return {file.key for file in item.files.values()} if item is not None else ()
 
 
 async def _is_leftover(worker: Worker, spool: Spool, name: str) -> bool:

@@ -145,6 +145,27 @@ async def test_a_lease_that_has_ended_is_claimable_again_and_a_postponed_one_wai
     assert third.attempts == 1
 
 
+async def test_a_blur_lease_is_prolonged_by_its_holder_alone_and_while_it_is_held(store: Store, alice: Person) -> None:
+    item = await locked(store, alice)
+    taken = await claim(store)
+    await store.media.renew_blur(item.id, taken.fence, LATER + MINUTE)
+    assert await store.media.claim_blur(LATER, LATER + MINUTE) is None
+    with pytest.raises(StaleFence):
+        await store.media.renew_blur(item.id, taken.fence - 1, LATER + MINUTE)
+    await store.media.postpone_blur(item.id, taken.fence, LATER)
+    with pytest.raises(StaleFence):
+        await store.media.renew_blur(item.id, taken.fence, LATER + MINUTE)
+    again = await claim(store, LATER)
+    # Locked anew, it belongs to nobody any more.
+    await change(store, item, blur_intensity=30)
+    with pytest.raises(StaleFence):
+        await store.media.renew_blur(item.id, again.fence, LATER + MINUTE)
+    last = await claim(store, LATER)
+    await store.media.finish_blur(item.id, last.fence, 30, LATER, MADE)
+    with pytest.raises(StaleFence):
+        await store.media.renew_blur(item.id, last.fence, LATER + MINUTE)
+
+
 async def test_an_item_that_waits_still_waits_when_the_store_is_opened_again(opener: Opener, tmp_path: Path) -> None:
     folder, clock = tmp_path / "again", cast.HandClock()
     folder.mkdir()

@@ -128,6 +128,7 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.media.postpone_previews(item.id, 1, NOON),
         closed.media.count_view(item.id),
         closed.media.claim_blur(NOON, NOON),
+        closed.media.renew_blur(item.id, 1, NOON),
         closed.media.finish_blur(item.id, 1, 80, NOON, {}),
         closed.media.postpone_blur(item.id, 1, NOON),
         closed.unlocks.buy(cast.wish(alice, item), 20, NOON),

@@ -30,6 +30,13 @@ async def claim(c: Connection, now: Millis, lease_until: Millis) -> Document | N
     return await c[COLLECTION].changed(due, taking, [("due_at", 1), ("_id", 1)])
 
 
+async def renew(c: Connection, media_id: str, fence: int, lease_until: Millis) -> None:
+    """Prolong a lease that is held. Raises StaleFence."""
+    held = {"_id": media_id, "fence": fence, "lease_until": {"$gt": 0}}
+    if not await c[COLLECTION].update(held, {"$set": {"lease_until": lease_until}}):
+        raise _stale(media_id, fence)
+
+
 async def postpone(c: Connection, media_id: str, fence: int, due_at: Millis) -> None:
     """Give up the lease and count an attempt. Raises StaleFence."""
     later = {"$set": {"due_at": due_at, "lease_until": 0}, "$inc": {"attempts": 1}}

@@ -63,6 +63,9 @@ class MongoMedia:
         item = await self.get(taken["_id"]) if taken else None
         return Blur(item=item, fence=int(taken["fence"]), attempts=int(taken["attempts"])) if taken and item else None
 
+    async def renew_blur(self, id: str, fence: int, lease_until: Millis) -> None:
+        await self._engine.step(lambda c: blurs.renew(c, id, fence, lease_until))
+
     async def finish_blur(
         self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
     ) -> Media:

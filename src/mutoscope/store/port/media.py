@@ -66,6 +66,10 @@ class MediaStore(Protocol):
         """
         ...
 
+    async def renew_blur(self, id: str, fence: int, lease_until: Millis) -> None:
+        """Prolong a lease that is held. Raises StaleFence, also when it was given up."""
+        ...
+
     async def finish_blur(
         self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
     ) -> Media:

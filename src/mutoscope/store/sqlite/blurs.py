@@ -29,6 +29,16 @@ def claim(c: sqlite3.Connection, now: Millis, lease_until: Millis) -> tuple[str,
     ).fetchone()
 
 
+def renew(c: sqlite3.Connection, media_id: str, fence: int, lease_until: Millis) -> None:
+    """Prolong a lease that is held. Raises StaleFence."""
+    renewed = c.execute(
+        "UPDATE blurs SET lease_until = ? WHERE media_id = ? AND fence = ? AND lease_until > 0",
+        (lease_until, media_id, fence),
+    ).rowcount
+    if renewed != 1:
+        raise _stale(media_id, fence)
+
+
 def postpone(c: sqlite3.Connection, media_id: str, fence: int, due_at: Millis) -> None:
     """Give up the lease and count an attempt. Raises StaleFence."""
     later = c.execute(

@@ -56,6 +56,9 @@ class SqliteMedia:
     async def claim_blur(self, now: Millis, lease_until: Millis) -> Blur | None:
         return await self._engine.write(lambda c: _claim_blur(c, now, lease_until))
 
+    async def renew_blur(self, id: str, fence: int, lease_until: Millis) -> None:
+        await self._engine.write(lambda c: blurs.renew(c, id, fence, lease_until))
+
     async def finish_blur(
         self, id: str, fence: int, intensity: int, now: Millis, files: Mapping[Variant, StoredFile]
     ) -> Media:
