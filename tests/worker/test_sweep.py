@@ -66,8 +66,9 @@ async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench
     stray = key_for(Kind.VIDEO, ids.new("med"), Variant.MASTER, "video/mp4")
     refused = source_key(ids.new("gen"), "image/png")
     weaker = blurred_key(item, Variant.BLURRED, "image/jpeg")  # what a kill between two blurs leaves
-    mine = source_key(job.id, "image/png")
-    for key in (stray, refused, weaker, mine):
+    assert job.source is not None
+    mine = job.source.key
+    for key in (stray, refused, weaker):
         await bench.blobs.put(key, bench.tmp_path / "upload.png", "video/mp4")
     bench.clock.forward(HOUR)
     await audit_objects(bench.worker())
