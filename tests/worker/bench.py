@@ -114,12 +114,13 @@ class Bench:
         cancel_fee: int = 0,
         source: Source | None = None,
         fit: SourceFit | None = None,
+        id: str | None = None,
         **script: Any,
     ) -> Generation:
         """Alice orders from the stub, which treats the job as the script says. 10 tokens a result."""
         now = self.clock.now()
         job = generation(
-            self.alice, results=results, source=source, parameters={"script": script} if script else {},
+            self.alice, id=id or ids.new("gen"), results=results, source=source, parameters={"script": script} if script else {},
             pinned=pinned(
                 provider="stub", model="stub/one", kind=kind, cancel_fee=cancel_fee, typical_ms=400, source=fit
             ),

@@ -58,7 +58,8 @@ async def test_a_providers_call_is_known_for_a_week_and_then_forgotten(bench: Be
 
 
 async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench: Bench) -> None:
-    job = await bench.order(source=await bench.picture())
+    picture = await bench.picture()
+    job = await bench.order(source=picture, id=picture.key.removeprefix("sources/").removesuffix(".png"))
     bench.start()
     await bench.until(job, State.SUCCEEDED)
     await bench.stop()
@@ -66,8 +67,6 @@ async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench
     stray = key_for(Kind.VIDEO, ids.new("med"), Variant.MASTER, "video/mp4")
     refused = source_key(ids.new("gen"), "image/png")
     weaker = blurred_key(item, Variant.BLURRED, "image/jpeg")  # what a kill between two blurs leaves
-    assert job.source is not None
-    mine = job.source.key
     for key in (stray, refused, weaker):
         await bench.blobs.put(key, bench.tmp_path / "upload.png", "video/mp4")
     bench.clock.forward(HOUR)
@@ -78,7 +77,7 @@ async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench
     assert not await _there(bench, stray)
     assert not await _there(bench, refused)
     assert not await _there(bench, weaker)
-    assert await _there(bench, mine)
+    assert await _there(bench, picture.key)
     assert await bench.whole(item)
 
 
