@@ -82,7 +82,7 @@ class StudioProcess:
             assert line, f"the studio did not start: {said}{self.log()}"
             said += line
         self.base = _ADDRESS.findall(said)[0]
-        self.secret = _SECRET.findall(said)[0]
+        self.secret = "".join(_SECRET.findall(said))
         self._people = 0
 
     def log(self) -> str:

@@ -2,6 +2,7 @@
 
 import { fragment, json, say } from "./ask.js";
 import { onEvent } from "./live.js";
+import { Rows } from "./rows.js";
 import { paint } from "./thumbhash.js";
 
 const TOGETHER_MS = 250;
@@ -45,12 +46,14 @@ class Gallery extends HTMLElement {
       this.later ??= setTimeout(() => this.refresh(), TOGETHER_MS);
     });
     this.pages = 0;
+    this.rows = new Rows(this, () => this.behind && this.refresh());
     addEventListener("pagehide", this.leave);
     this.comeBack();
   }
 
   disconnectedCallback() {
     this.end();
+    this.rows.end();
     removeEventListener("pagehide", this.leave);
     this.eye?.disconnect();
   }
@@ -61,7 +64,8 @@ class Gallery extends HTMLElement {
     try {
       const url = new URL(location.href);
       // A page further down has no top where something could slide in; only what is gone is taken out.
-      if (!url.searchParams.has("cursor")) this.merge((await fragment(url)).part);
+      this.behind = this.rows.above.rows.length > 0;
+      if (!this.behind && !url.searchParams.has("cursor")) this.merge((await fragment(url)).part);
       await Promise.all(ids.map((id) => this.dropIfGone(id)));
     } catch (error) {
       if (error.status === 401) location.reload();
@@ -98,12 +102,11 @@ class Gallery extends HTMLElement {
   }
 
   async dropIfGone(id) {
-    const card = document.getElementById(id);
-    if (!card || this.shown?.has(id)) return;
+    if (!this.rows.has(id) || this.shown?.has(id)) return;
     const { status, body } = await json(`/api/media/${id}`);
     const trashed = Boolean(body.trashed_at);
     const here = { gallery: !trashed && body.visibility === "public", library: !trashed, trash: trashed }[this.dataset.scope];
-    if (status === 404 || (status === 200 && !here)) card.remove();
+    if (status === 404 || (status === 200 && !here)) this.rows.drop(id);
   }
 
   leave = () => sessionStorage.setItem(location.href, JSON.stringify([this.pages, scrollY]));
@@ -120,7 +123,7 @@ class Gallery extends HTMLElement {
   watch() {
     const more = this.querySelector(".more");
     if (!more || !("IntersectionObserver" in window)) return;
-    this.eye = new IntersectionObserver(([seen]) => seen.isIntersecting && this.goOn(), { rootMargin: "900px" });
+    this.eye = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && this.goOn(), { rootMargin: "900px" });
     this.eye.observe(more);
   }
 
@@ -134,7 +137,8 @@ class Gallery extends HTMLElement {
     if (!more) return false;
     try {
       const { part } = await fragment(more.href);
-      for (const card of part.querySelectorAll("mu-card")) if (document.getElementById(card.id)) card.remove();
+      for (const card of part.querySelectorAll("mu-card")) if (this.rows.has(card.id)) card.remove();
+      this.rows.restoreBelow();
       more.replaceWith(part);
       this.pages++;
       return true;
