@@ -213,16 +213,21 @@ async def test_looks_of_many_are_written_in_one_commit(house: House) -> None:
     assert house.store.revision() == before + 2, "one commit has the numbers before, while, and after"
 
 
-async def test_neither_address_nor_browser_nor_person_is_in_the_store(house: House) -> None:
+async def test_neither_address_nor_browser_is_in_the_store_or_in_a_log(
+    house: House, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     item = await house.published(house.alice)
     async with browser(house, "203.0.113.77", "Curious/7.7 SomeBrowser") as client:
-        await look(client, item)
+        await look(client, item, {"X-Forwarded-For": "203.0.113.77"})
     async with browser(house, person=house.bob) as bob:
         await look(bob, item)
     assert await views(house, item) == 2
     kept = b"".join(path.read_bytes() for path in house.folder.glob("studio.sqlite*"))
-    for part in (b"203.0.113.77", b"Curious", b"SomeBrowser"):
-        assert part not in kept
+    said = "".join((*capfd.readouterr(), caplog.text))
+    assert "/view" in said, "the request itself is logged"
+    for part in ("203.0.113", "Curious", "SomeBrowser"):
+        assert part.encode() not in kept
+        assert part not in said
     await house.store.views.prune(day_of(house.clock.now() + 2 * DAY))
     secret = await house.store.views.secret(day_of(house.clock.now()), "another one")
     assert secret == "another one", "what the hashes were made with is gone"

@@ -27,9 +27,10 @@ def source(request: Asked) -> str | None:
 
 
 def visitor(request: Asked) -> Visitor:
-    """Where a look comes from."""
+    """Where a look comes from. Of that no log says anything, also not that it may have come through a proxy."""
+    client = request.scope.get("client")
     return Visitor(
-        source=source(request),
+        source=source_of(client[0]) if client is not None else None,
         user_agent=request.headers.get("user-agent", ""),
         purpose=" ".join(request.headers.get(name, "") for name in PURPOSES),
     )
