@@ -13,7 +13,7 @@ export function countView(stage) {
   const say = () => {
     document.removeEventListener("visibilitychange", look);
     document.removeEventListener("prerenderingchange", look);
-    fetch(stage.dataset.view, { method: "POST", keepalive: true }).catch(() => {}); // A view that is lost is a view that is lost.
+    fetch(`/api/media/${stage.dataset.view}/view`, { method: "POST", keepalive: true }).catch(() => {}); // A view that is lost is a view that is lost.
   };
   document.addEventListener("visibilitychange", look);
   document.addEventListener("prerenderingchange", look);
