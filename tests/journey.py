@@ -3,6 +3,7 @@
 from typing import Any
 
 import cast
+from mutoscope.domain.counting import Look, day_of
 from mutoscope.domain.generation import Failure, FailureKind, Generation, State
 from mutoscope.domain.ids import MINUTE, Millis
 from mutoscope.domain.media import Media
@@ -76,3 +77,10 @@ async def failed(store: Store, owner: Person, now: Millis = cast.NOON) -> Genera
     """A job that failed at the provider, its tokens back."""
     job = await at(store, owner, State.RENDERING, now)
     return await store.generations.finish(job.id, job.fence, State.RENDERING, State.FAILED, now, BROKE)
+
+
+async def view(store: Store, item: Media, now: Millis = cast.NOON) -> None:
+    """Somebody who was never seen before looks at an item."""
+    day = day_of(now)
+    await store.views.secret(day, "a secret of the tests")
+    assert await store.views.add(day, [Look(media_id=item.id, viewer=cast.ids.new("vis"))], most=1_000_000) == 1

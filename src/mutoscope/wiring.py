@@ -33,11 +33,13 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
+from mutoscope.services.counting import Counting
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
 from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
+from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
@@ -130,6 +132,7 @@ async def _put_together(
         )
         loop = Loop(worker)
         studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
+        parts.push_async_callback(studio.counting.close)
         token = settings.metrics_token
         place = s3_place(settings) if studio.policy.from_bucket else None
         app = create_app(
@@ -170,6 +173,7 @@ def _studio(
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     accounts = Accounts(store, ids, clock, keys.jwt, policy)
+    gallery = Gallery(store, clock, policy)
     return Studio(
         accounts=accounts,
         resets=Resets(store, clock, accounts),
@@ -183,8 +187,10 @@ def _studio(
         ),
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
-        gallery=Gallery(store, clock, policy),
+        gallery=gallery,
         unlocking=Unlocking(store, ids, clock, policy),
+        counting=Counting(store, clock, keys.signing[0]),
+        liking=Liking(store, gallery, clock),
         tokens=Tokens(store, clock),
         addresses=addresses,
         links=Links(addresses, worker.blobs, policy, base_url),

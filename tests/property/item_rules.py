@@ -10,6 +10,7 @@ from twins import NO_ITEM, WORDS, Pair, people, texts, values, walk, which
 
 import cast
 from mutoscope.domain import search
+from mutoscope.domain.counting import Day, Look
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import SECOND
 from mutoscope.domain.media import Kind, Media, Previews, StoredFile, Variant, Visibility
@@ -44,6 +45,7 @@ made = st.fixed_dictionaries(
         "model": st.sampled_from(["local/dream", "other"]),
         "parameters": st.dictionaries(st.just("duration_s"), values),
         "views": st.integers(0, 2),
+        "likes": st.integers(0, 2),
     }
 )
 looks = st.builds(lambda one, other: one | other, shown, made)
@@ -154,12 +156,31 @@ class ItemRules(Pair):
             after = structs.replace(before, **change)
             self.ask(lambda store: store.media.change(after, before.version - late, now))
 
-    @rule(item=which, again=st.integers(1, 3))
-    def view(self, item: int, again: int) -> None:
-        id = self.item(item)
-        for _ in range(again):
-            self.ask(lambda store: store.media.count_view(id))
-        self.ask(lambda store: store.media.get(id))
+    @rule(
+        day=st.integers(1, 3).map(Day), looks=st.lists(st.tuples(which, st.sampled_from("abc")), max_size=6),
+        most=st.sampled_from([99, 99, 4]), known=st.booleans(),
+    )  # fmt: skip
+    def view(self, day: Day, looks: list[tuple[int, str]], most: int, known: bool) -> None:
+        seen = [Look(media_id=self.item(item), viewer=viewer) for item, viewer in looks]
+        if known:
+            self.ask(lambda store: store.views.secret(day, "the secret of a day"))
+        self.ask(lambda store: store.views.add(day, seen, most))
+        for look in seen:
+            self.ask(lambda store, look=look: store.media.get(look.media_id))
+
+    @rule(before=st.integers(1, 4).map(Day))
+    def forget_viewers(self, before: Day) -> None:
+        self.ask(lambda store: store.views.prune(before))
+
+    @rule(person=people, item=which, way=st.sampled_from(["add", "add", "remove"]))
+    def like(self, person: str, item: int, way: str) -> None:
+        id, now = self.item(item), self.now()
+        self.ask(lambda store: getattr(store.likes, way)(person, id, now))
+        self.ask(lambda store: store.likes.liked(person, [*self.published, NO_ITEM]))
+
+    @rule(person=people, limit=st.integers(1, 3))
+    def likes(self, person: str, limit: int) -> None:
+        self.ask(lambda store: walk(lambda cursor: store.likes.list(person, cursor, limit)))
 
     @rule(end=st.sampled_from(["done", "failed", "later", "stale", "nothing"]), pause=st.integers(0, 20))
     def previews(self, end: str, pause: int) -> None:

@@ -48,6 +48,8 @@ OWN = {
     "GET /api/generations",
     "GET /library",
     "GET /library/trash",
+    "GET /library/likes",
+    "GET /api/likes",
     "GET /tokens",
     "GET /account",
 }
@@ -81,6 +83,10 @@ ELSEWHERE = (
         "POST /api/media/{media_id}/unlock": "tests/web/test_unlocking.py: what is gone or private cannot be bought",
         "POST /m/{id}/unlock": "the same service as POST /api/media/{media_id}/unlock",
         "PATCH /api/media": "tests/web/test_unlocking.py: each item by the rights of PATCH /api/media/{media_id}",
+        "PUT /api/media/{media_id}/like": "below: whoever may see the record may like it",
+        "DELETE /api/media/{media_id}/like": "below: whoever may see the record may take a like back",
+        "POST /m/{id}/like": "the same service as PUT /api/media/{media_id}/like",
+        "POST /m/{id}/unlike": "the same service as DELETE /api/media/{media_id}/like",
         "GET /api/admin/unlocks": "tests/web/test_unlocking.py: administrators alone",
         "POST /api/admin/unlocks/{unlock_id}/refund": "tests/web/test_unlocking.py: administrators alone",
     }
@@ -427,6 +433,31 @@ async def test_what_is_ones_own_is_nobody_elses(gallery: Gallery, viewer: str) -
                     paid_for = state in LOCKED and viewer in PAYERS and "tokens" in route
                     assert item.id not in answer.text or paid_for, f"{route} {state}"
                     assert not [secret for secret in withheld(state, item) if secret in answer.content], route
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("state", STATES)
+async def test_whoever_may_see_a_record_and_is_signed_in_may_like_it(gallery: Gallery, state: str, viewer: str) -> None:
+    item, unknown = gallery.items[state], "med_" + "0" * 26
+    async with gallery.viewer(viewer) as client:
+        for method, path in (("PUT", "like"), ("DELETE", "like"), ("POST", "like"), ("POST", "unlike")):
+            base = "/m" if method == "POST" else "/api/media"
+            answer = await client.request(method, f"{base}/{item.id}/{path}")
+            if viewer in ("stranger", "suspended", "signed", "signed for another"):
+                assert refused(answer)
+                assert answer.status_code in (303, 401)
+            elif viewer not in MAY_SEE_RECORD[state]:
+                ghost = await client.request(method, f"{base}/{unknown}/{path}")
+                assert (answer.status_code, ghost.status_code) == (404, 404)
+                assert answer.text.replace(item.id, unknown) == ghost.text
+            else:
+                assert answer.status_code in (200, 303)
+            if viewer not in MAY_SEE_ALL[state]:
+                assert not [secret for secret in withheld(state, item) if secret in answer.content], path
+        assert viewer in INSIDERS or item.id not in (await client.get("/api/likes")).text
+    kept = await gallery.house.store.media.get(item.id)
+    assert kept is not None
+    assert (kept.likes, kept.version) == (0, item.version)
 
 
 async def test_what_is_apart_shows_no_item_and_no_person(gallery: Gallery) -> None:

@@ -26,11 +26,13 @@ from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
+from mutoscope.services.counting import Counting
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
 from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
+from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
@@ -49,6 +51,7 @@ from mutoscope.web.app import create_app
 BASE = "http://studio.example"
 OUR_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 TOKEN_KEY = "a key that only tests know, and long enough for every algorithm that they try"
+SIGNING_KEY = b"a signing key of the tests"
 GRANTED = 1_000
 WINDOW_MS = HOUR
 PASSWORD = "correct horse battery"
@@ -90,8 +93,9 @@ class House:
     def _studio(self, darkroom: Darkroom, policy: Policy) -> Studio:
         store, clock = self.store, self.clock
         categories = load_categories(None)
-        addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
+        addresses = Addresses([SIGNING_KEY], clock, WINDOW_MS)
         accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
+        gallery = Gallery(store, clock, policy)
         return Studio(
             accounts=accounts,
             resets=Resets(store, clock, accounts),
@@ -104,8 +108,10 @@ class House:
             ),
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
-            gallery=Gallery(store, clock, policy),
+            gallery=gallery,
             unlocking=Unlocking(store, ids, clock, policy),
+            counting=Counting(store, clock, SIGNING_KEY),
+            liking=Liking(store, gallery, clock),
             tokens=Tokens(store, clock),
             addresses=addresses,
             links=Links(addresses, self.blobs, policy, BASE),
@@ -227,6 +233,7 @@ async def open_house(folder: Path, darkroom: Darkroom, policy: Policy = POLICY) 
         assert await store.ledger.proof() == []
         assert house.spool.names() == []
     finally:
+        await house.studio.counting.close()
         await store.close()
 
 

@@ -86,7 +86,22 @@ async def test_a_count_that_changes_is_in_the_next_answer(house: House) -> None:
         for seen in range(3):
             (found,) = await gallery(stranger)
             assert found["views"] == seen
-            assert (await stranger.post(f"/api/media/{item.id}/view")).status_code == 204
+            looks = await stranger.post(f"/api/media/{item.id}/view", headers={"User-Agent": f"Browser {seen}"})
+            assert looks.status_code == 204
+            await house.studio.counting.flush()
+
+
+async def test_looks_that_count_nothing_new_leave_what_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = await house.published(house.alice)
+    async with house.client() as stranger:
+        await stranger.post(f"/api/media/{item.id}/view")
+        await house.studio.counting.flush()
+        asked = searches(house, monkeypatch)
+        for _ in range(3):
+            await gallery(stranger)
+            await stranger.post(f"/api/media/{item.id}/view")
+            await house.studio.counting.flush()
+    assert len(asked) == 1
 
 
 async def test_no_answer_that_begins_after_a_change_shows_what_was_before_however_many_ask(house: House) -> None:

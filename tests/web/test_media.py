@@ -165,15 +165,6 @@ async def test_the_trash_hides_and_gives_back(house: House) -> None:
         assert await found(stranger) == [item.id]
 
 
-async def test_looks_of_others_are_counted(house: House) -> None:
-    item = await house.published(house.alice)
-    async with house.as_(house.alice) as owner, house.client() as stranger:
-        for client in (owner, stranger, stranger):
-            assert (await client.post(f"/api/media/{item.id}/view")).status_code == 204
-        assert (await owner.get(f"/api/media/{item.id}")).json()["views"] == 2
-        assert code(await stranger.post("/api/media/med_nothing/view")) == (404, "not_found")
-
-
 async def test_lists_carry_addresses_that_open_without_another_question(house: House) -> None:
     await house.published(house.alice)
     async with house.client() as client:

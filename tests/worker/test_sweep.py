@@ -4,6 +4,7 @@ import pytest
 
 from cast import ids
 from mutoscope.blobs.port import BlobMissing
+from mutoscope.domain.counting import Day, day_of
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import DAY, HOUR
 from mutoscope.domain.media import Kind, Variant, blurred_key, key_for, source_key
@@ -55,6 +56,20 @@ async def test_a_providers_call_is_known_for_a_week_and_then_forgotten(bench: Be
     bench.clock.forward(2 * DAY)
     await sweep_once(bench.worker())
     assert await is_new()
+
+
+async def test_who_looked_at_what_is_known_for_that_day_and_the_next(bench: Bench) -> None:
+    async def is_forgotten(day: Day) -> bool:
+        return await bench.store.views.secret(day, "drawn anew") == "drawn anew"
+
+    today = day_of(bench.clock.now())
+    await bench.store.views.secret(today, "drawn today")
+    bench.clock.forward(DAY)
+    await sweep_once(bench.worker())
+    assert not await is_forgotten(today)
+    bench.clock.forward(DAY)
+    await sweep_once(bench.worker())
+    assert await is_forgotten(today)
 
 
 async def test_old_objects_that_no_record_names_go_and_those_of_items_stay(bench: Bench) -> None:

@@ -42,6 +42,11 @@ WRONG_FOR_NAME_FROM_ADDRESS = Rate(name="wrong-for-from", burst=5, refill_ms=2 *
 ORDERS_OF_ADDRESS = 4
 """How many people's orders may come from one address at the full rate."""
 
+VIEWS_FROM_ADDRESS = Rate(name="view-from", burst=300, refill_ms=5 * SECOND)
+"""Views from one address that are counted: those of an office are, and no address fills a disk."""
+LIKES_OF_PERSON = Rate(name="like-of", burst=120, refill_ms=SECOND)
+"""Likes given and taken back by one person."""
+
 
 def registrations(per_hour: int) -> Rate:
     """New accounts from one address."""

@@ -123,6 +123,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """Of which intensity the blurred files are; None without them."""
     views: int = 0
     unlocks: int = 0
+    likes: int = 0
     ai_generated: bool = True
     hidden: bool = False
     """Taken out of sight by an administrator."""

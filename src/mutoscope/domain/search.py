@@ -101,7 +101,8 @@ def terms_of(item: Media, owner_name: str) -> Terms:
     return Terms(open=frozenset(open_), withheld=frozenset(derived - open_))
 
 
-Sort = Literal["newest", "oldest", "longest", "shortest", "popular"]
+Sort = Literal["newest", "oldest", "longest", "shortest", "popular", "liked"]
+"""``popular``: most views first; ``liked``: most likes first."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,11 +99,6 @@ class Gallery:
             raise NotFound(f"This item has no {variant}.")
         return viewer, item, stored
 
-    async def viewed(self, viewer: Viewer, item: Media) -> None:
-        """Count a look at an item by someone else than its owner."""
-        if viewer.person_id != item.owner_id:
-            await self._store.media.count_view(item.id)
-
     async def change(self, viewer: Viewer, id: str, changes: Changes, version: int | None = None) -> Media:
         """Edit an item. Raises NotFound, Forbidden, Invalid, Conflict when it is not at ``version`` any more."""
 

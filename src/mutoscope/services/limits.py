@@ -1,4 +1,4 @@
-"""How often each may try: secrets and passwords, registrations, orders. Nothing here counts a name alone, so that nobody
+"""How often each may try: secrets and passwords, registrations, orders, likes. Nothing here counts a name alone, so that nobody
 is locked out by what strangers do: a right password from an address that has done nothing wrong always works.
 """
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from mutoscope.domain.errors import WrongCredentials
 from mutoscope.domain.ids import Clock
 from mutoscope.domain.limits import (
+    LIKES_OF_PERSON,
     WRONG_FOR_NAME_FROM_ADDRESS,
     WRONG_FROM_ADDRESS,
     Bucket,
@@ -62,6 +63,10 @@ class Limits:
         buckets = [bucket(self._orders, person.id)]
         buckets += [bucket(self._orders_from, source)] if source is not None else []
         await self._take("That is faster than this studio takes orders. Wait a moment.", *buckets)
+
+    async def like(self, person: Person) -> None:
+        """Count a like that is given or taken back. Raises TooOften."""
+        await self._take("That is a lot of likes. Wait a moment.", bucket(LIKES_OF_PERSON, person.id))
 
     async def _take(self, detail: str, *buckets: Bucket) -> None:
         wait_ms = await self._buckets.take(buckets, self._clock.now())

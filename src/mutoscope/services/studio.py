@@ -10,11 +10,13 @@ from mutoscope.domain.ids import Clock
 from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
+from mutoscope.services.counting import Counting
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.hooks import Hooks
 from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
+from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
@@ -41,6 +43,8 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     hooks: Hooks
     gallery: Gallery
     unlocking: Unlocking
+    counting: Counting
+    liking: Liking
     tokens: Tokens
     addresses: Addresses
     links: Links

@@ -64,6 +64,9 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     locked: bool
     views: int
     unlocks: int
+    likes: int
+    liked: bool
+    """Whether the viewer likes it."""
     model: str | None
     provider: str | None
     seed: int | None
@@ -78,7 +81,9 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
-def item_view(viewer: Viewer, item: Media, uploader: str, urls: dict[str, str], base_url: str) -> ItemView:
+def item_view(
+    viewer: Viewer, item: Media, uploader: str, urls: dict[str, str], base_url: str, *, liked: bool
+) -> ItemView:
     """The view of an item that the viewer may know of (`rights.authorize` with variant None was passed before)."""
     whole = sees_withheld(viewer, item)
     mine = viewer.person_id is not None and viewer.person_id == item.owner_id
@@ -116,6 +121,8 @@ def item_view(viewer: Viewer, item: Media, uploader: str, urls: dict[str, str], 
         locked=not whole,
         views=item.views,
         unlocks=item.unlocks,
+        likes=item.likes,
+        liked=liked,
         model=item.model if whole else None,
         provider=item.provider if whole else None,
         seed=item.seed if whole else None,

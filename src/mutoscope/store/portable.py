@@ -1,7 +1,7 @@
 """What a store holds, row by row and without its database: how a backup is written and one database moved to another.
 
-Events and the calls of providers are left out: whoever listens reads everything again. Search terms, and
-which items wait for blurred files, are made anew from the items.
+Events and the calls of providers are left out: whoever listens reads everything again. So is who looked at what, which
+nobody is to know after the day. Search terms, and which items wait for blurred files, are made anew from the items.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from mutoscope.domain.catalogue import Retired
+from mutoscope.domain.counting import Like
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.invites import Invite
@@ -71,13 +72,14 @@ Row = (
     | Hold
     | Item
     | Unlock
+    | Like
     | Retired
     | ApiKey
     | Invite
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Unlock, Retired, ApiKey, Invite,
+    Unlock, Like, Retired, ApiKey, Invite,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -83,6 +83,8 @@ class Metrics:
             ["provider", "outcome"],
             registry=self.registry,
         )
+        self._views = Counter("mutoscope_views", "Views that this process has counted", registry=self.registry)
+        self._views_told = 0
         self._totals_at: Millis | None = None
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -107,6 +109,8 @@ class Metrics:
             self._people.set(totals.people)
             self._totals_at = now
         self._streams.set(len(streams))
+        self._views.inc(studio.counting.counted - self._views_told)
+        self._views_told = studio.counting.counted
         for name, provider in studio.providers.items():
             for label, outgoing in _ways_out(name, provider).items():
                 for state in CIRCUIT_STATES:

@@ -5,12 +5,15 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 from litestar.datastructures import State
 
+from mutoscope.domain.counting import Visitor
 from mutoscope.domain.limits import source_of
 from mutoscope.web.security import Asked, person_of, studio_of
 
 log = structlog.get_logger("mutoscope.web")
 
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+"""Where browsers say that they fetch ahead: as the standard has it (https://fetch.spec.whatwg.org/#sec-purpose-header), and before."""
 
 
 def source(request: Asked) -> str | None:
@@ -21,6 +24,16 @@ def source(request: Asked) -> str | None:
     if not studio_of(request).policy.behind_proxy and any(name in request.headers for name in FORWARDED):
         _tell_of_proxy(request.app.state, client[0])
     return source_of(client[0])
+
+
+def visitor(request: Asked) -> Visitor:
+    """Where a look comes from. Of that no log says anything, also not that it may have come through a proxy."""
+    client = request.scope.get("client")
+    return Visitor(
+        source=source_of(client[0]) if client is not None else None,
+        user_agent=request.headers.get("user-agent", ""),
+        purpose=" ".join(request.headers.get(name, "") for name in PURPOSES),
+    )
 
 
 def _tell_of_proxy(state: State, proxy: str) -> None:
@@ -46,3 +59,8 @@ async def count_registration(request: Asked) -> None:
 async def count_order(request: Asked) -> None:
     """Raises TooOften, SignInNeeded."""
     await studio_of(request).limits.order(person_of(request), source(request))
+
+
+async def count_like(request: Asked) -> None:
+    """Raises TooOften, SignInNeeded."""
+    await studio_of(request).limits.like(person_of(request))

@@ -52,7 +52,7 @@ LIMITED = frozenset(
         "change_password",
         "reset_password",
     }
-    | {"create_generation", "retry_generation"}
+    | {"create_generation", "retry_generation", "like_item", "unlike_item"}
 )
 COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(

@@ -31,15 +31,16 @@ async def render_item(studio: Studio, viewer: Viewer, item: Media) -> ItemView:
     return view
 
 
-async def _render(studio: Studio, viewer: Viewer, item: Media) -> ItemView:
+async def _render(studio: Studio, viewer: Viewer, item: Media, *, liked: bool) -> ItemView:
     uploader = await studio.gallery.name_of(item.owner_id)
-    return item_view(viewer, item, uploader, await studio.links.of(viewer, item), studio.base_url)
+    return item_view(viewer, item, uploader, await studio.links.of(viewer, item), studio.base_url, liked=liked)
 
 
 async def render_items(studio: Studio, viewer: Viewer, found: Sequence[Media]) -> list[ItemView]:
     """Items that the viewer may know of."""
     viewer = await studio.gallery.knowing(viewer, found)
-    return [await _render(studio, viewer, item) for item in found]
+    liked = await studio.liking.of(viewer, found)
+    return [await _render(studio, viewer, item, liked=item.id in liked) for item in found]
 
 
 async def render_generation(studio: Studio, viewer: Viewer, generation: Generation) -> GenerationView:

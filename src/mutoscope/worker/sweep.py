@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 
 from mutoscope.blobs.port import BlobMissing, BlobsUnavailable
+from mutoscope.domain.counting import Day, day_of
 from mutoscope.domain.generation import TERMINAL
 from mutoscope.domain.ids import Millis, is_id
 from mutoscope.domain.media import Previews
@@ -35,7 +36,7 @@ async def sweep(worker: Worker) -> None:
 
 
 async def sweep_once(worker: Worker) -> None:
-    """Remove old folders that belong to nothing living, old events, and what is known of old calls."""
+    """Remove old folders that belong to nothing living, old events, what is known of old calls, and who looked at what."""
     for spool in (worker.spool, *worker.leftovers):
         for name in await asyncio.to_thread(spool.names):
             if await _is_leftover(worker, spool, name):
@@ -44,6 +45,8 @@ async def sweep_once(worker: Worker) -> None:
     old = worker.clock.now() - worker.numbers.event_age_ms
     await worker.store.events.prune(old)
     await worker.store.hooks.prune(old)
+    # Yesterday's viewers stay: a process may still have looks of yesterday to write.
+    await worker.store.views.prune(Day(day_of(worker.clock.now()) - 1))
 
 
 async def audit_objects(worker: Worker) -> None:

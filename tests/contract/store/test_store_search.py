@@ -44,6 +44,7 @@ def rank(item: Media, sort: Sort) -> tuple[float, int]:
         "longest": (-length, -item.seq),
         "shortest": (length, item.seq),
         "popular": (float(-item.views), -item.seq),
+        "liked": (float(-item.likes), -item.seq),
     }[sort]
 
 
@@ -93,6 +94,7 @@ def looks(dice: random.Random) -> dict[str, object]:
         "visibility": dice.choice((Visibility.PUBLIC, Visibility.PUBLIC, Visibility.PRIVATE)),
         "unlock_price": dice.choice((0, 0, 5)),
         "views": dice.randrange(3),
+        "likes": dice.randrange(3),
         "trashed_at": dice.choice((None, None, None, NOON)),
         "created_at": NOON + dice.randrange(5),
     }

@@ -12,6 +12,7 @@ import cast
 import journey
 from cast import NOON
 from mutoscope.domain import search
+from mutoscope.domain.counting import Day, Look
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import SECOND, Clock
 from mutoscope.domain.limits import WRONG_FROM_ADDRESS, bucket
@@ -126,7 +127,6 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.media.finish_previews(item.id, 1, NOON, {}),
         closed.media.renew_previews(item.id, 1, NOON),
         closed.media.postpone_previews(item.id, 1, NOON),
-        closed.media.count_view(item.id),
         closed.media.claim_blur(NOON, NOON),
         closed.media.renew_blur(item.id, 1, NOON),
         closed.media.finish_blur(item.id, 1, 80, NOON, {}),
@@ -135,6 +135,13 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.unlocks.refund("unl_1", NOON),
         closed.unlocks.bought(alice.id, [item.id]),
         closed.unlocks.list(None, None, 1),
+        closed.views.secret(Day(1), "secret"),
+        closed.views.add(Day(1), [Look(media_id=item.id, viewer="v")], 9),
+        closed.views.prune(Day(1)),
+        closed.likes.add(alice.id, item.id, NOON),
+        closed.likes.remove(alice.id, item.id, NOON),
+        closed.likes.liked(alice.id, [item.id]),
+        closed.likes.list(alice.id, None, 1),
         closed.people.add(alice, None),
         closed.people.get(alice.id),
         closed.people.by_name("alice"),

@@ -17,6 +17,7 @@ from mutoscope.store.mongo.hooks import MongoHooks
 from mutoscope.store.mongo.invites import MongoInvites
 from mutoscope.store.mongo.keys import MongoKeys
 from mutoscope.store.mongo.ledger import MongoLedger
+from mutoscope.store.mongo.likes import MongoLikes
 from mutoscope.store.mongo.media import MongoMedia
 from mutoscope.store.mongo.models import MongoModels
 from mutoscope.store.mongo.people import MongoPeople
@@ -26,6 +27,7 @@ from mutoscope.store.mongo.schema import migrate, version_of
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.mongo.unlocks import MongoUnlocks
+from mutoscope.store.mongo.views import MongoViews
 from mutoscope.store.port import (
     Buckets,
     Events,
@@ -34,6 +36,7 @@ from mutoscope.store.port import (
     InvitesStore,
     KeysStore,
     Ledger,
+    LikesStore,
     MediaStore,
     ModelsStore,
     People,
@@ -41,6 +44,7 @@ from mutoscope.store.port import (
     Store,
     StoreUnavailable,
     Unlocks,
+    ViewsStore,
 )
 from mutoscope.store.portable import Copies, Row
 
@@ -55,6 +59,8 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.unlocks: Unlocks = MongoUnlocks(engine)
+        self.views: ViewsStore = MongoViews(engine)
+        self.likes: LikesStore = MongoLikes(engine)
         self.people: People = MongoPeople(engine)
         self.invites: InvitesStore = MongoInvites(engine)
         self.keys: KeysStore = MongoKeys(engine)

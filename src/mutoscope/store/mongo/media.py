@@ -74,9 +74,6 @@ class MongoMedia:
     async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
         await self._engine.step(lambda c: blurs.postpone(c, id, fence, due_at))
 
-    async def count_view(self, id: str) -> None:
-        await self._engine.step(lambda c: c["media"].update({"_id": id}, {"$inc": {"views": 1}}))
-
 
 async def _change(c: Connection, item: Media, expected_version: int, now: Millis) -> Media:
     before = await items.get(c, item.id)
@@ -84,7 +81,7 @@ async def _change(c: Connection, item: Media, expected_version: int, now: Millis
         raise Conflict("This item has changed meanwhile; look at it again.")
     # Counters and the fence move without a new version: what the caller read of them may be old.
     after = structs.replace(
-        item, seq=before.seq, views=before.views, unlocks=before.unlocks, fence=before.fence,
+        item, seq=before.seq, views=before.views, unlocks=before.unlocks, likes=before.likes, fence=before.fence,
         previews_attempts=before.previews_attempts, version=expected_version + 1, updated_at=now,
     )  # fmt: skip
     return await _replace(c, before, without_old_blur(after), now)

@@ -7,10 +7,12 @@ import mutoscope.store.mongo.blurs as blurs
 import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.keys as keys
+import mutoscope.store.mongo.likes as likes
 import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
 import mutoscope.store.mongo.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
+from mutoscope.domain.counting import Like
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
@@ -133,6 +135,7 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     "holds": lambda document: struct_of(document, Hold),
     "media": _to_item,
     unlocks.COLLECTION: unlocks.to_unlock,
+    likes.COLLECTION: likes.to_like,
     models.COLLECTION: lambda document: struct_of(document, Retired),
     keys.COLLECTION: keys.to_key,
     invites.COLLECTION: invites.to_invite,
@@ -149,6 +152,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Hold: "holds",
     Item: "media",
     Unlock: unlocks.COLLECTION,
+    Like: likes.COLLECTION,
     Retired: models.COLLECTION,
     ApiKey: keys.COLLECTION,
     Invite: invites.COLLECTION,
@@ -164,6 +168,7 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Account: lambda row: plain(row) | {"_id": row.person_id},
     Hold: lambda row: plain(row) | {"_id": row.reference},
     Unlock: unlocks.from_unlock,
+    Like: likes.from_like,
     Retired: models.from_retired,
     ApiKey: keys.from_key,
     Invite: invites.from_invite,

@@ -40,6 +40,7 @@ ORDERS: dict[Sort, _Order] = {
     "longest": _Order("length_s", -1),
     "shortest": _Order("length_s", 1),
     "popular": _Order("views", -1),
+    "liked": _Order("likes", -1),
 }
 
 
@@ -69,7 +70,7 @@ def position(cursor: str, sort: Sort) -> Place:
 
 def cursor_after(item: Media, sort: Sort) -> str:
     """The cursor that goes on after an item."""
-    value = {"length_s": item.facts.duration_s or 0.0, "views": item.views}
+    value = {"length_s": item.facts.duration_s or 0.0, "views": item.views, "likes": item.likes}
     field = ORDERS[sort].field
     return cursors.write(sort, *([value[field]] if field else []), item.seq)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mutoscope.domain.ids import Millis
 from mutoscope.store.port.basics import Page, StoreUnavailable
+from mutoscope.store.port.counting import LikesStore, ViewsStore
 from mutoscope.store.port.generations import NOTHING, GenerationFilter, Generations, Limits, Patch
 from mutoscope.store.port.media import Blur, MediaStore
 from mutoscope.store.port.money import Ledger, Unlocks
@@ -28,6 +29,7 @@ __all__ = [
     "InvitesStore",
     "KeysStore",
     "Ledger",
+    "LikesStore",
     "Limits",
     "MediaStore",
     "ModelsStore",
@@ -39,6 +41,7 @@ __all__ = [
     "StoreUnavailable",
     "Totals",
     "Unlocks",
+    "ViewsStore",
 ]
 
 
@@ -49,6 +52,8 @@ class Store(Protocol):
     ledger: Ledger
     media: MediaStore
     unlocks: Unlocks
+    views: ViewsStore
+    likes: LikesStore
     people: People
     keys: KeysStore
     invites: InvitesStore

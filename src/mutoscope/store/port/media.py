@@ -81,7 +81,3 @@ class MediaStore(Protocol):
     async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
         """Try again at ``due_at``; counts an attempt. Raises StaleFence."""
         ...
-
-    async def count_view(self, id: str) -> None:
-        """One view more."""
-        ...

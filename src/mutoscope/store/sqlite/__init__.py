@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mutoscope.store.sqlite.claims as claims
 import mutoscope.store.sqlite.events as events
+import mutoscope.store.sqlite.views as views
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
     Buckets,
@@ -15,6 +16,7 @@ from mutoscope.store.port import (
     InvitesStore,
     KeysStore,
     Ledger,
+    LikesStore,
     MediaStore,
     ModelsStore,
     People,
@@ -22,6 +24,7 @@ from mutoscope.store.port import (
     Store,
     StoreUnavailable,
     Unlocks,
+    ViewsStore,
 )
 from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
@@ -33,11 +36,13 @@ from mutoscope.store.sqlite.hooks import SqliteHooks
 from mutoscope.store.sqlite.invites import SqliteInvites
 from mutoscope.store.sqlite.keys import SqliteKeys
 from mutoscope.store.sqlite.ledger import SqliteLedger
+from mutoscope.store.sqlite.likes import SqliteLikes
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
 from mutoscope.store.sqlite.stats import SqliteStats
 from mutoscope.store.sqlite.unlocks import SqliteUnlocks
+from mutoscope.store.sqlite.views import SqliteViews
 
 
 class SqliteStore:
@@ -50,6 +55,8 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.unlocks: Unlocks = SqliteUnlocks(engine)
+        self.views: ViewsStore = SqliteViews(engine)
+        self.likes: LikesStore = SqliteLikes(engine)
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)
@@ -78,7 +85,7 @@ class SqliteStore:
         return None
 
     async def backup(self, target: Path) -> None:
-        await self._engine.read(lambda c: back_up(c, target))
+        await self._engine.read(lambda c: back_up(c, target, views.forget_all))
 
     async def close(self) -> None:
         self._stream.wake()

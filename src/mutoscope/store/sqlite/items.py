@@ -13,15 +13,15 @@ from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import Media
 from mutoscope.domain.search import terms_of
 
-COLUMNS = "document, media.seq, views, unlocks, fence"
-AS_JSON = "printf('[%s,%d,%d,%d,%d]', document, media.seq, views, unlocks, fence)"
+COLUMNS = "document, media.seq, views, unlocks, media.likes, fence"
+AS_JSON = "printf('[%s,%d,%d,%d,%d,%d]', document, media.seq, views, unlocks, media.likes, fence)"
 """A row of COLUMNS as text that `from_json` reads."""
 
 _decoder = msgspec.json.Decoder(Media)
-_list_decoder = msgspec.json.Decoder(list[tuple[Media, int, int, int, int]])
+_list_decoder = msgspec.json.Decoder(list[tuple[Media, int, int, int, int, int]])
 
 
-def from_row(row: tuple[str, int, int, int, int]) -> Media:
+def from_row(row: tuple[str, int, int, int, int, int]) -> Media:
     """The item of a row of COLUMNS."""
     document, *counts = row
     return _item(_decoder.decode(document), *counts)
@@ -32,8 +32,8 @@ def from_json(rows: str) -> list[Media]:
     return [_item(*row) for row in _list_decoder.decode(f"[{rows}]")]
 
 
-def _item(document: Media, seq: int, views: int, unlocks: int, fence: int) -> Media:
-    return structs.replace(document, seq=seq, views=views, unlocks=unlocks, fence=fence)
+def _item(document: Media, seq: int, views: int, unlocks: int, likes: int, fence: int) -> Media:
+    return structs.replace(document, seq=seq, views=views, unlocks=unlocks, likes=likes, fence=fence)
 
 
 def get(c: sqlite3.Connection, id: str) -> Media | None:
@@ -50,7 +50,7 @@ def insert(c: sqlite3.Connection, item: Media, now: Millis) -> None:
 
 def place(c: sqlite3.Connection, item: Media, seq: int | None, previews_due_at: Millis) -> None:
     """A new row and its terms, at a place in the order of publication; at the end without one."""
-    columns = _columns(item) | {"views": item.views, "unlocks": item.unlocks, "fence": item.fence}
+    columns = _columns(item) | {"views": item.views, "unlocks": item.unlocks, "likes": item.likes, "fence": item.fence}
     columns |= {"id": item.id, "previews_due_at": previews_due_at, "seq": seq}
     given = c.execute(
         f"INSERT INTO media ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING seq",  # noqa: S608

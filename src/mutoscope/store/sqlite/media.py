@@ -67,9 +67,6 @@ class SqliteMedia:
     async def postpone_blur(self, id: str, fence: int, due_at: Millis) -> None:
         await self._engine.write(lambda c: blurs.postpone(c, id, fence, due_at))
 
-    async def count_view(self, id: str) -> None:
-        await self._engine.write(lambda c: c.execute("UPDATE media SET views = views + 1 WHERE id = ?", (id,)).close())
-
 
 def _of_generation(c: sqlite3.Connection, generation_id: str) -> Sequence[Media]:
     rows = c.execute(f"SELECT {items.COLUMNS} FROM media WHERE generation_id = ? ORDER BY seq", (generation_id,))  # noqa: S608
@@ -82,7 +79,7 @@ def _change(c: sqlite3.Connection, item: Media, expected_version: int, now: Mill
         raise Conflict("This item has changed meanwhile; look at it again.")
     # Counters and the fence move without a new version: what the caller read of them may be old.
     after = structs.replace(
-        item, seq=before.seq, views=before.views, unlocks=before.unlocks, fence=before.fence,
+        item, seq=before.seq, views=before.views, unlocks=before.unlocks, likes=before.likes, fence=before.fence,
         previews_attempts=before.previews_attempts, version=expected_version + 1, updated_at=now,
     )  # fmt: skip
     return _replace(c, before, without_old_blur(after), now)

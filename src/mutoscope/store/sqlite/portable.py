@@ -15,10 +15,12 @@ import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.jobs as jobs
 import mutoscope.store.sqlite.keys as keys
+import mutoscope.store.sqlite.likes as likes
 import mutoscope.store.sqlite.models as models
 import mutoscope.store.sqlite.people as people
 import mutoscope.store.sqlite.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
+from mutoscope.domain.counting import Like
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
@@ -146,6 +148,7 @@ _WRITE: Mapping[type[Row], Callable[[sqlite3.Connection, Any], None]] = {
     Hold: _as_it_is("holds"),
     Item: _item,
     Unlock: unlocks.insert,
+    Like: _as_it_is("likes"),
     Retired: _as_it_is("retired_models"),
     ApiKey: keys.insert,
     Invite: invites.insert,
@@ -187,6 +190,7 @@ _READ: Sequence[tuple[str, Callable[[tuple[Any, ...]], Row]]] = (
     ("SELECT reference, person_id, amount, captured FROM holds ORDER BY reference", _named(Hold)),
     (f"SELECT previews_due_at, {items.COLUMNS} FROM media ORDER BY seq", _to_item),  # noqa: S608
     ("SELECT document FROM unlocks ORDER BY id", _decoder(Unlock)),
+    (likes.READ, _named(Like)),
     (models.READ, _named(Retired)),
     (keys.READ, _decoder(ApiKey)),
     (invites.READ, _decoder(Invite)),

@@ -46,6 +46,7 @@ ORDERS: dict[Sort, _Order] = {
     "longest": _Order("length_s", "DESC", "media_by_length"),
     "shortest": _Order("length_s", "ASC", "media_by_length"),
     "popular": _Order("views", "DESC", "media_by_views"),
+    "liked": _Order("likes", "DESC", "media_by_likes"),
 }
 
 
@@ -83,7 +84,7 @@ def position(cursor: str, sort: Sort) -> Place:
 
 def cursor_after(item: Media, sort: Sort) -> str:
     """The cursor that goes on after an item."""
-    value = {"length_s": item.facts.duration_s or 0.0, "views": item.views}
+    value = {"length_s": item.facts.duration_s or 0.0, "views": item.views, "likes": item.likes}
     column = ORDERS[sort].column
     return cursors.write(sort, *([value[column]] if column else []), item.seq)
 

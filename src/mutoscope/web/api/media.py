@@ -15,6 +15,7 @@ from mutoscope.services.gallery import Changes, Scope
 from mutoscope.services.views import ItemView
 from mutoscope.web.api.tokens import Cursor, Limit
 from mutoscope.web.kept import Kept
+from mutoscope.web.limits import visitor
 from mutoscope.web.render import ItemPage, render_item, render_items
 from mutoscope.web.security import Asked, studio_of, viewer_of
 
@@ -161,9 +162,13 @@ async def restore_item(request: Asked, media_id: FromPath[str]) -> Response[Item
 
 @post("/media/{media_id:str}/view", status_code=204)
 async def count_view(request: Asked, media_id: FromPath[str]) -> None:
-    """Count a look at an item; its owner's own looks do not count."""
+    """Say that somebody looks at an item: once its page has been in sight for a moment.
+
+    Each viewer counts once a day (UTC), within some seconds. The owner's own looks, robots and what browsers fetch ahead do
+    not count, and no answer tells.
+    """
     studio, viewer = studio_of(request), viewer_of(request)
-    await studio.gallery.viewed(viewer, await studio.gallery.get(viewer, media_id))
+    await studio.counting.viewed(viewer, await studio.gallery.get(viewer, media_id), visitor(request))
 
 
 routes: list[BaseRouteHandler] = [list_media, get_item, change_item, discard_item, restore_item, count_view]

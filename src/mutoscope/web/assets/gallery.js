@@ -105,7 +105,7 @@ class Gallery extends HTMLElement {
     if (!this.rows.has(id) || this.shown?.has(id)) return;
     const { status, body } = await json(`/api/media/${id}`);
     const trashed = Boolean(body.trashed_at);
-    const here = { gallery: !trashed && body.visibility === "public", library: !trashed, trash: trashed }[this.dataset.scope];
+    const here = { gallery: !trashed && body.visibility === "public", library: !trashed, trash: trashed, likes: body.liked && !trashed }[this.dataset.scope];
     if (status === 404 || (status === 200 && !here)) this.rows.drop(id);
   }
 

@@ -7,6 +7,7 @@ import "./jobs.js";
 import { onEvent, start } from "./live.js";
 import { paint } from "./thumbhash.js";
 import { unlockInPlace } from "./unlock.js";
+import { countView } from "./view.js";
 
 const TICK_MS = 20_000;
 const SPANS = [[86_400_000, "day"], [3_600_000, "hour"], [60_000, "min"]];
@@ -76,6 +77,7 @@ function dress(main) {
 
 customElements.define("mu-balance", Balance);
 dress(document.querySelector("main"));
+countView(document.querySelector("[data-view]"));
 document.addEventListener("keydown", key);
 setInterval(tick, TICK_MS);
 start();

@@ -1,13 +1,16 @@
-"""The gallery, the library and the trash: cards, newest first, found by what stands in the address."""
+"""The gallery, the library, the trash and what one likes: cards, newest first, found by what stands in the address."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
 
 from mutoscope.domain.errors import Invalid
+from mutoscope.domain.media import Media
 from mutoscope.services.gallery import Scope
+from mutoscope.store.port import Page
 from mutoscope.web.api.media import Filters, query_of
 from mutoscope.web.pages.forms import signed_in, wrong_fields
 from mutoscope.web.pages.template import html, page, wants_fragment
@@ -19,7 +22,10 @@ PAGE_ITEMS = 40
 CHIPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("kind", (("video", "Films"), ("image", "Pictures"))),
     ("orientation", (("landscape", "Wide"), ("portrait", "Tall"), ("square", "Square"))),
-    ("sort", (("oldest", "Oldest first"), ("longest", "Longest first"))),
+    (
+        "sort",
+        (("oldest", "Oldest first"), ("longest", "Longest first"), ("popular", "Most viewed"), ("liked", "Most liked")),
+    ),
 )
 """The filters beside the search field: parameter, then its values with what they are called."""
 
@@ -56,11 +62,27 @@ def _filters(chosen: dict[str, str]) -> Filters:
 
 
 async def _browse(request: Asked, scope: Scope, path: str) -> Response[str]:
-    studio, viewer, chosen = studio_of(request), viewer_of(request), _asked_for(request)
-    cursor, wrong = request.query_params.get("cursor"), {}
-    status, items, after = 200, [], None
+    chosen, cursor = _asked_for(request), request.query_params.get("cursor")
+
+    async def find() -> Page[Media]:
+        query = query_of(_filters(chosen))
+        return await studio_of(request).gallery.search(viewer_of(request), scope, query, cursor, PAGE_ITEMS)
+
+    return await _show(request, scope, path, find, chosen, chips_of(path, chosen))
+
+
+async def _show(
+    request: Asked,
+    scope: Scope | Literal["likes"],
+    path: str,
+    find: Callable[[], Awaitable[Page[Media]]],
+    chosen: dict[str, str],
+    chips: list[list[Chip]],
+) -> Response[str]:
+    studio, viewer, cursor = studio_of(request), viewer_of(request), request.query_params.get("cursor")
+    status, items, after, wrong = 200, [], None, {}
     try:
-        found = await studio.gallery.search(viewer, scope, query_of(_filters(chosen)), cursor, PAGE_ITEMS)
+        found = await find()
         items, after = await render_items(studio, viewer, found.items), found.next
     except Invalid as e:
         status, wrong = e.status, wrong_fields(e) or {"q": e.detail}
@@ -73,9 +95,7 @@ async def _browse(request: Asked, scope: Scope, path: str) -> Response[str]:
     }
     if wants_fragment(request):
         return html("cards.html", status, **context, now=studio.clock.now())
-    return await page(
-        request, "browse.html", status, **context, chosen=chosen, chips=chips_of(path, chosen), wrong=wrong
-    )
+    return await page(request, "browse.html", status, **context, chosen=chosen, chips=chips, wrong=wrong)
 
 
 @get(["/", "/gallery"])
@@ -96,3 +116,14 @@ async def trash(request: Asked) -> Response[str]:
     """What one threw away."""
     signed_in(request)
     return await _browse(request, "trash", "/library/trash")
+
+
+@get("/library/likes")
+async def likes(request: Asked) -> Response[str]:
+    """What one likes, the newest like first."""
+    person, cursor = signed_in(request), request.query_params.get("cursor")
+
+    async def find() -> Page[Media]:
+        return await studio_of(request).liking.list(person, viewer_of(request), cursor, PAGE_ITEMS)
+
+    return await _show(request, "likes", "/library/likes", find, {}, [])

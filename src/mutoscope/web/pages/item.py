@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
 from mutoscope.services.gallery import Changes
+from mutoscope.web.limits import count_like
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_item
@@ -54,10 +55,7 @@ async def _show(
 @get("/m/{id:str}")
 async def item(request: Asked, id: FromPath[str]) -> Response[str]:
     """The page of an item, for whoever may know of it."""
-    studio, viewer = studio_of(request), viewer_of(request)
-    found = await studio.gallery.get(viewer, id)
-    await studio.gallery.viewed(viewer, found)
-    return await _show(request, found)
+    return await _show(request, await studio_of(request).gallery.get(viewer_of(request), id))
 
 
 def _changes(typed: dict[str, str], item: Media) -> Changes:
@@ -127,6 +125,24 @@ async def unlock(request: Asked, id: FromPath[str]) -> Response[str] | Response[
         found = await studio.gallery.get(viewer, id)
         return await _show(request, found, status=e.status, unlock_wrong=e.detail)
     return go(f"/m/{found.id}?done=unlocked")
+
+
+@post("/m/{id:str}/like")
+async def like(request: Asked, id: FromPath[str]) -> Response[None]:
+    """Like it."""
+    person = signed_in(request)
+    await count_like(request)
+    await studio_of(request).liking.like(person, viewer_of(request), id)
+    return go(f"/m/{id}")
+
+
+@post("/m/{id:str}/unlike")
+async def unlike(request: Asked, id: FromPath[str]) -> Response[None]:
+    """Take the like back."""
+    person = signed_in(request)
+    await count_like(request)
+    await studio_of(request).liking.unlike(person, viewer_of(request), id)
+    return go(f"/m/{id}")
 
 
 @post("/m/{id:str}/trash")

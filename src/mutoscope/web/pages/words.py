@@ -81,6 +81,11 @@ def tokens(count: int) -> str:
     return f"{count:,} token" + ("" if count == 1 else "s")
 
 
+def count(number: int, thing: str) -> str:
+    """How many of something: ``1 view``, ``1,200 views``."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def clock(seconds: float) -> str:
     """A film's length, as on a player: ``0:05``."""
     whole = max(1, round(seconds))
