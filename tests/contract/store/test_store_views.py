@@ -159,6 +159,17 @@ async def test_no_backup_holds_a_viewer_or_a_secret(
     databases.give_back(name)
 
 
+async def test_what_was_pruned_is_in_no_free_page_of_a_backup(store: Store, alice: Person, tmp_path: Path) -> None:
+    [item] = await journey.published(store, alice)
+    await begin(store, TODAY)
+    await store.views.add(TODAY, [look(item, f"viewer-of-today-{n}") for n in range(300)], MANY)
+    await store.views.prune(TOMORROW)
+    await store.backup(tmp_path / "copy.db")
+    content = (tmp_path / "copy.db").read_bytes()
+    assert SECRET.encode() not in content
+    assert b"viewer-of-today" not in content
+
+
 async def test_viewers_outlast_a_restart(opener: Opener, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     folder.mkdir()

@@ -24,16 +24,15 @@ class SqliteViews:
         return await self._engine.write(lambda c: _add(c, day, looks, most))
 
     async def prune(self, before: Day) -> None:
-        await self._engine.write(lambda c: c.execute("DELETE FROM view_days WHERE day < ?", (before,)).close())
+        await self._engine.write(lambda c: _delete(c, "DELETE FROM view_days WHERE day < ?", before))
         while await self._engine.write(lambda c: _prune(c, before)) == PRUNED_AT_ONCE:
             pass
 
 
 def forget_all(c: sqlite3.Connection) -> None:
-    """Take out everybody who looked, and the secrets, so that no page of the file still shows them."""
-    c.execute("PRAGMA secure_delete = ON")
-    c.execute("DELETE FROM view_days")
-    c.execute("DELETE FROM viewers")
+    """Take out everybody who looked, and the secrets."""
+    _delete(c, "DELETE FROM view_days")
+    _delete(c, "DELETE FROM viewers")
 
 
 def _secret(c: sqlite3.Connection, day: Day, fresh: str) -> str:
@@ -61,8 +60,15 @@ def _add(c: sqlite3.Connection, day: Day, looks: Sequence[Look], most: int) -> i
 
 
 def _prune(c: sqlite3.Connection, before: Day) -> int:
-    return c.execute(
-        "DELETE FROM viewers WHERE (day, media_id, viewer) IN"
-        " (SELECT day, media_id, viewer FROM viewers WHERE day < ? LIMIT ?)",
-        (before, PRUNED_AT_ONCE),
-    ).rowcount
+    some = "SELECT day, media_id, viewer FROM viewers WHERE day < ? LIMIT ?"
+    return _delete(c, f"DELETE FROM viewers WHERE (day, media_id, viewer) IN ({some})", before, PRUNED_AT_ONCE)  # noqa: S608
+
+
+def _delete(c: sqlite3.Connection, query: str, *values: int) -> int:
+    """Delete so that what was there stands in no free page of the file, and in none of its copies."""
+    before = c.execute("PRAGMA secure_delete").fetchone()[0]
+    c.execute("PRAGMA secure_delete = ON")
+    try:
+        return c.execute(query, values).rowcount
+    finally:
+        c.execute(f"PRAGMA secure_delete = {int(before)}")
