@@ -10,6 +10,7 @@ from mutoscope.domain.ids import Clock
 from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
+from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.hooks import Hooks
@@ -17,6 +18,7 @@ from mutoscope.services.invites import Invites
 from mutoscope.services.keys import Keys
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
+from mutoscope.services.mail import Mail
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
@@ -36,6 +38,9 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     invites: Invites
     limits: Limits
     resets: Resets
+    emails: Emails
+    mail: Mail | None = None
+    """None where no server takes mail."""
     generate: Generate
     outcomes: Outcomes
     hooks: Hooks

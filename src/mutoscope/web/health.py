@@ -83,6 +83,8 @@ class Metrics:
             ["provider", "outcome"],
             registry=self.registry,
         )
+        self._mails = Counter("mutoscope_mails", "Mails by what came of them", ["outcome"], registry=self.registry)
+        self._mails_seen: dict[str, int] = {}
         self._totals_at: Millis | None = None
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -107,6 +109,9 @@ class Metrics:
             self._people.set(totals.people)
             self._totals_at = now
         self._streams.set(len(streams))
+        for outcome, count in (studio.mail.counts if studio.mail is not None else {}).items():
+            self._mails.labels(outcome).inc(count - self._mails_seen.get(outcome, 0))
+            self._mails_seen[outcome] = count
         for name, provider in studio.providers.items():
             for label, outgoing in _ways_out(name, provider).items():
                 for state in CIRCUIT_STATES:
