@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from email.headerregistry import Address
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -28,6 +29,16 @@ def sender_of(text: str) -> Address:
     if address is None or not name.isprintable() or not name.isascii():
         raise ValueError("must be an address such as studio@example.org or My Studio <studio@example.org>")
     return address
+
+
+def own_name_of(base_url: str) -> str:
+    """What the studio calls itself to a server of mail: its name, or its address in brackets (RFC 5321, 4.1.3)."""
+    host = urlsplit(base_url).hostname or "localhost"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
 def _sender(text: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from litestar import Litestar
 from msgspec import structs
@@ -26,7 +25,7 @@ from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
 from mutoscope.domain.ids import HOUR, SECOND, Clock, Ids, SystemClock
 from mutoscope.mail.port import Mailer
 from mutoscope.mail.smtp import SmtpMailer, SmtpPlace
-from mutoscope.mail_settings import sender_of
+from mutoscope.mail_settings import own_name_of, sender_of
 from mutoscope.provider_settings import jobs_by_provider
 from mutoscope.providers.catalogue import Catalogue, load_catalogue
 from mutoscope.providers.local import LocalProvider
@@ -228,7 +227,7 @@ def _mailer(settings: Settings, base_url: str) -> Mailer | None:
         user=settings.smtp_user,
         password=password.get_secret_value() if password else None,
         sender=sender_of(settings.smtp_from),
-        own_name=urlsplit(base_url).hostname or "localhost",
+        own_name=own_name_of(base_url),
     )
     return SmtpMailer(place, ssl.create_default_context())
 

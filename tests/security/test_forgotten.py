@@ -158,6 +158,27 @@ async def test_the_answer_waits_for_nothing_that_an_account_makes_longer(
     assert len(await house.mailed()) == 1
 
 
+async def test_nothing_is_done_before_the_answer_has_been_sent(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when whoever asks is signed in, and the page has to look at something itself."""
+    person = await dora(house)
+    order: list[str] = []
+    monkeypatch.setattr(house.outbox, "later", lambda _: order.append("work"))
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        async def told(message: Any) -> None:
+            await send(message)
+            order.append(message["type"])
+
+        await house.app(scope, receive, told)
+
+    headers = OUR_PAGE | {"Cookie": await house.session(person)}
+    transport = httpx2.ASGITransport(noting, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
+        await client.post("/forgot", data={"name": "dora"})
+        await client.post("/api/auth/forgot", json={"name_or_email": "dora"})
+    assert order == ["http.response.start", "http.response.body", "work"] * 2
+
+
 async def test_each_account_of_an_address_gets_its_own_link(house: House) -> None:
     for name in ("dora", "erin", "frank"):
         await dora(house, HERS if name != "frank" else "frank@mailbox.example", name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mutoscope.domain.media import Visibility
-from mutoscope.mail_settings import sender_of
+from mutoscope.mail_settings import own_name_of, sender_of
 from mutoscope.settings import INHERITED, SettingsError, describe, load_settings
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -172,6 +172,12 @@ def test_who_mail_is_from_may_have_a_name() -> None:
         "My, Studio <studio@example.org>": '"My, Studio" <studio@example.org>',
     }
     assert {text: str(sender_of(text)) for text in said} == said
+
+
+def test_the_studio_calls_itself_what_its_address_says() -> None:
+    said = {"https://studio.example.org:8443": "studio.example.org", "http://10.0.0.5:8700": "[10.0.0.5]"}
+    said |= {"http://[::1]:8700": "[IPv6:::1]"}
+    assert {address: own_name_of(address) for address in said} == said
 
 
 def test_no_secret_is_shown_by_the_settings_or_by_a_complaint() -> None:

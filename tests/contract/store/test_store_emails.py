@@ -1,19 +1,25 @@
 """Addresses of people, and the links that are mailed to them."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from pymongo import MongoClient
 
 import cast
 from cast import NOON
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import MINUTE, Clock
 from mutoscope.domain.people import OneTimeLink, Person, Purpose
+from mutoscope.store.mongo import load_mongo, open_mongo
 from mutoscope.store.port import Store
 from mutoscope.store.sqlite import open_sqlite
+from mutoscope.store.sqlite.portable import SqliteCopies, read_copy
+from servers.mongod import Databases
 
 Opener = Callable[[Path, Clock], Awaitable[Store]]
 LATER = NOON + MINUTE
@@ -111,6 +117,40 @@ async def test_a_mailed_link_is_of_no_use_once_the_address_is_another(store: Sto
     now = await store.people.get(alice.id)
     assert now == structs.replace(new, email=HERS)
     assert await good(store, "mailed") == [False]
+
+
+async def test_addresses_and_mailed_links_are_loaded_into_mongodb(
+    store: Store, alice: Person, tmp_path: Path, databases: Databases
+) -> None:
+    await store.people.set_email(alice.id, HERS, 1)
+    await store.people.add_link(link(alice, "mailed", HERS))
+    await store.backup(tmp_path / "copy.db")
+
+    async def finish() -> None: ...
+
+    name = databases.take()
+    await load_mongo(databases.uri(name), cast.HandClock(), list(read_copy(tmp_path / "copy.db")), finish)
+    loaded = await open_mongo(databases.uri(name), cast.HandClock(), SqliteCopies())
+    assert await loaded.people.by_email(HERS.upper(), 10) == [structs.replace(alice, email=HERS)]
+    assert await loaded.people.link("mailed", Purpose.RESET, NOON) == link(alice, "mailed", HERS)
+    await loaded.close()
+    with MongoClient[dict[str, object]](databases.uri(name)) as raw:
+        people = raw.get_default_database()["mutoscope_people"]
+        found = people.find({"email_key": HERS.lower()}).sort([("created_at", 1), ("_id", 1)]).limit(10)
+        plan = str(found.explain()["queryPlanner"]["winningPlan"])
+        assert "by_email" in plan
+        assert "COLLSCAN" not in plan
+        assert "SORT" not in plan.replace("sortPattern", "")
+    databases.give_back(name)
+
+
+async def test_the_embedded_database_finds_an_address_by_its_index(tmp_path: Path) -> None:
+    await (await open_sqlite(tmp_path / "mutoscope.db", cast.HandClock())).close()
+    with closing(sqlite3.connect(tmp_path / "mutoscope.db")) as raw:
+        query = "SELECT document FROM people WHERE email_key = ? ORDER BY created_at, id LIMIT ?"
+        plan = str(raw.execute(f"EXPLAIN QUERY PLAN {query}", ("x", 1)).fetchall())
+    assert "people_email" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 async def test_addresses_and_mailed_links_are_in_backups(store: Store, alice: Person, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The e-mail address of one's account, and links for a new password by mail."""
 
 import msgspec
-from litestar import get, post, put
+from litestar import Response, get, post, put
+from litestar.background_tasks import BackgroundTask
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
@@ -46,13 +47,18 @@ async def set_email_as(request: Asked, email: str | None, password: str) -> Pers
         return await studio_of(request).emails.set(person, email, password, source(request) or "")
 
 
-async def forgot_as(request: Asked, name_or_email: str) -> None:
-    """Ask for a link. Raises WrongState where no mail is sent, TooOften."""
+async def forgot_as(request: Asked, name_or_email: str) -> BackgroundTask:
+    """Ask for a link: what is returned goes with the answer, and is done when that has been sent, so that no one can tell
+    by the time it takes. Raises WrongState where no mail is sent, TooOften.
+    """
     studio = studio_of(request)
-    mail: Mail | None = studio.mail
-    if mail is None:
+    if studio.mail is None:
         raise WrongState("This studio sends no mail. Ask an administrator for a link.")
     await studio.limits.forgot(source(request))
+    return BackgroundTask(_forgot, studio.mail, name_or_email)
+
+
+async def _forgot(mail: Mail, name_or_email: str) -> None:
     mail.forgot(name_or_email)
 
 
@@ -69,10 +75,10 @@ async def set_email(request: Asked, data: JSONBody[EmailChange]) -> EmailView:
 
 
 @post("/auth/forgot", status_code=202)
-async def forgot_password(request: Asked, data: JSONBody[Forgotten]) -> ForgottenAnswer:
+async def forgot_password(request: Asked, data: JSONBody[Forgotten]) -> Response[ForgottenAnswer]:
     """Have a link for a new password mailed. The answer is the same whether there is such an account or not."""
-    await forgot_as(request, data.name_or_email)
-    return ForgottenAnswer(said=ON_ITS_WAY)
+    after = await forgot_as(request, data.name_or_email)
+    return Response(ForgottenAnswer(said=ON_ITS_WAY), status_code=202, background=after)
 
 
 routes: list[BaseRouteHandler] = [get_email, set_email, forgot_password]

@@ -115,10 +115,12 @@ async def forgot(request: Asked) -> Response[str]:
     """Ask for the link; the answer is the same for every name and address."""
     typed = await fields_of(request)
     try:
-        await forgot_as(request, typed.get("name", ""))
+        after = await forgot_as(request, typed.get("name", ""))
     except Conflict as e:
         return await _form(request, "forgot.html", {}, {}, e.detail, e.status)
-    return await _form(request, "forgot.html", {}, {}, ON_ITS_WAY, 200)
+    answer = await _form(request, "forgot.html", {}, {}, ON_ITS_WAY, 200)
+    answer.background = after
+    return answer
 
 
 @get("/reset")
