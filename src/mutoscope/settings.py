@@ -16,12 +16,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mutoscope import provider_settings
+from mutoscope import mail_settings, provider_settings
 from mutoscope.domain.media import Visibility
+from mutoscope.mail_settings import MailSettings
 from mutoscope.provider_settings import ProviderSettings
 
 PREFIX = "MUTOSCOPE_"
-INHERITED = provider_settings.INHERITED | {
+INHERITED = provider_settings.INHERITED | mail_settings.INHERITED | {
     "JWT_SECRET", "MONGODB_URI",
     "AWS_S3_BUCKET", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
 }  # fmt: skip
@@ -64,7 +65,7 @@ def _long(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
-class Settings(ProviderSettings):
+class Settings(MailSettings, ProviderSettings):
     """All settings, with what they do as their description. Made by `load_settings`; frozen."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -248,9 +249,9 @@ def describe() -> list[Described]:
 
 
 def _fields() -> dict[str, FieldInfo]:
-    """Our own first, then those of providers, which stand in a class that ours is made from."""
-    fields = Settings.model_fields
-    return {name: fields[name] for name in sorted(fields, key=lambda name: name in ProviderSettings.model_fields)}
+    """Our own first, then those of mail and of providers, which stand in classes that ours is made from."""
+    fields, later = Settings.model_fields, (MailSettings.model_fields, ProviderSettings.model_fields)
+    return {name: fields[name] for name in sorted(fields, key=lambda name: [name in those for those in later[::-1]])}
 
 
 def load_settings(data_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -334,7 +335,7 @@ def _halves(values: Mapping[str, Any]) -> list[str]:
         for given, needed in provider_settings.KEYS.items()
         if values.get(given) and not values.get(needed)
     ]
-    return sentences + _of_cdn(values)
+    return sentences + mail_settings.halves(values) + _of_cdn(values)
 
 
 def _of_cdn(values: Mapping[str, Any]) -> list[str]:

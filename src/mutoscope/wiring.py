@@ -3,6 +3,7 @@
 import os
 import secrets as dice
 import socket
+import ssl
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from mutoscope.domain.catalogue import SEED_MAX
 from mutoscope.domain.errors import Invalid
 from mutoscope.domain.generation import STAGE_DEADLINES_MS, State
 from mutoscope.domain.ids import HOUR, SECOND, Clock, Ids, SystemClock
+from mutoscope.mail.port import Mailer
+from mutoscope.mail.smtp import SmtpMailer, SmtpPlace
+from mutoscope.mail_settings import own_name_of, sender_of
 from mutoscope.provider_settings import jobs_by_provider
 from mutoscope.providers.catalogue import Catalogue, load_catalogue
 from mutoscope.providers.local import LocalProvider
@@ -34,6 +38,7 @@ from mutoscope.services.addresses import Addresses
 from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
 from mutoscope.services.counting import Counting
+from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -42,6 +47,8 @@ from mutoscope.services.keys import Keys
 from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
+from mutoscope.services.mail import Mail
+from mutoscope.services.outbox import Outbox
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
@@ -133,6 +140,8 @@ async def _put_together(
         loop = Loop(worker)
         studio = _studio(settings, base_url, worker, loop, catalogue, load_secrets(settings, data))
         parts.push_async_callback(studio.counting.close)
+        if studio.mail is not None:
+            parts.push_async_callback(studio.mail.close)
         token = settings.metrics_token
         place = s3_place(settings) if studio.policy.from_bucket else None
         app = create_app(
@@ -174,13 +183,18 @@ def _studio(
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     accounts = Accounts(store, ids, clock, keys.jwt, policy)
     gallery = Gallery(store, clock, policy)
+    limits, resets = Limits(store.buckets, clock, policy), Resets(store, clock, accounts)
+    mailer = _mailer(settings, base_url)
+    mail = Mail(store, clock, limits, resets, mailer, Outbox(mailer), base_url) if mailer is not None else None
     return Studio(
         accounts=accounts,
-        resets=Resets(store, clock, accounts),
+        resets=resets,
+        emails=Emails(store, accounts, limits, mail),
+        mail=mail,
         sessions=Sessions(store, clock),
         keys=Keys(store, ids, clock),
         invites=Invites(store, ids, clock),
-        limits=Limits(store.buckets, clock, policy),
+        limits=limits,
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),
@@ -206,6 +220,22 @@ def _studio(
         policy=policy,
         base_url=base_url,
     )  # fmt: skip
+
+
+def _mailer(settings: Settings, base_url: str) -> Mailer | None:
+    if settings.smtp_host is None or settings.smtp_from is None:
+        return None
+    password = settings.smtp_password
+    place = SmtpPlace(
+        host=settings.smtp_host,
+        port=settings.smtp_port_or_usual,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password=password.get_secret_value() if password else None,
+        sender=sender_of(settings.smtp_from),
+        own_name=own_name_of(base_url),
+    )
+    return SmtpMailer(place, ssl.create_default_context())
 
 
 def _providers(settings: Settings, data: Path, darkroom: JailedDarkroom, clock: Clock) -> dict[str, Provider]:

@@ -30,6 +30,16 @@ def populate(data: Path) -> None:
     assert mutoscope(data, "tokens", "grant", "alice", "100", "--reference", "start").code == 0
 
 
+def test_an_address_is_set_told_and_removed(data: Path) -> None:
+    assert mutoscope(data, "user", "email", "alice").out == "alice has no e-mail address\n"
+    assert mutoscope(data, "user", "email", "ALICE", "Alice@Mail.Example").out == "Alice@mail.example\n"
+    assert mutoscope(data, "user", "email", "alice", "--json").json == {"name": "alice", "email": "Alice@mail.example"}
+    refused = mutoscope(data, "user", "email", "alice", "alice@mail.example\r\nBcc: x@y.example", "--json")
+    assert (refused.code, refused.error["code"]) == (1, "invalid")
+    assert mutoscope(data, "user", "email", "nobody", "x@y.example").code == 1
+    assert mutoscope(data, "user", "email", "alice", "--remove").out == "alice has no e-mail address\n"
+
+
 def test_a_user_is_made_once_and_gets_a_password(data: Path) -> None:
     made = mutoscope(data, "user", "create", "bob", "--json").json
     assert {"name": "bob", "role": "user"}.items() <= made.items()

@@ -21,6 +21,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
         ("generate", "x", "--set", "size"),
         ("media", "list", "--limit", "0"),
         ("user", "create", "bob", "--password-stdin"),
+        ("user", "email", "bob", "bob@mail.example", "--remove"),
     ],
     ids=" ".join,
 )

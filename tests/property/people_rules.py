@@ -16,6 +16,7 @@ from mutoscope.domain.people import OneTimeLink, Purpose, Role, Session
 secrets, links, marks = Bundle("secrets"), Bundle("links"), Bundle("marks")
 
 called = st.sampled_from(["alice", "ALICE", "bob", "Straße", "STRASSE", "夜空", "İ", "i̇", "ſ", "dora"]) | texts
+emails = st.sampled_from(["a@b.example", "A@b.example", "c@d.example"])
 roles = st.sampled_from([Role.USER, Role.USER, Role.ADMIN])
 
 
@@ -59,6 +60,14 @@ class PeopleRules(Pair):
         self.ask(lambda store: store.people.change(cast.person(name, id=NOBODY), 1))
 
     @rule(
+        id=people | people | people | st.just(NOBODY), email=st.none() | emails, version=st.sampled_from([1, 1, 2]),
+        limit=st.integers(1, 3),
+    )  # fmt: skip
+    def set_email(self, id: str, email: str | None, version: int, limit: int) -> None:
+        self.ask(lambda store: store.people.set_email(id, email, version))
+        self.ask(lambda store: store.people.by_email(email or "a@b.example", limit))
+
+    @rule(
         target=secrets,
         id=people,
         agent=texts,
@@ -87,11 +96,15 @@ class PeopleRules(Pair):
         else:
             self.ask(lambda store: store.people.close_session(hash))
 
-    @rule(target=links, purpose=st.sampled_from(Purpose), id=st.none() | people, lasts=st.sampled_from([1, 3600]))
-    def add_link(self, purpose: Purpose, id: str | None, lasts: int) -> str:
+    @rule(
+        target=links, purpose=st.sampled_from(Purpose), id=st.none() | people, lasts=st.sampled_from([1, 3600]),
+        email=st.none() | emails,
+    )  # fmt: skip
+    def add_link(self, purpose: Purpose, id: str | None, lasts: int, email: str | None) -> str:
         link = OneTimeLink(
-            secret_hash=self.new("link"), purpose=purpose, person_id=id, expires_at=self.now() + lasts * SECOND
-        )
+            secret_hash=self.new("link"), purpose=purpose, person_id=id, expires_at=self.now() + lasts * SECOND,
+            email=email if id else None,
+        )  # fmt: skip
         self.ask(lambda store: store.people.add_link(link))
         return link.secret_hash
 

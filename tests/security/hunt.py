@@ -20,6 +20,8 @@ WORDS = {
     "negative_prompt": "nomarzipan",
     "description": "Telling of zinfandel harpsichords",
 }
+EMAIL = "alice-of-the-hunt@mailbox.example"
+"""Where the owner gets mail: for her, and for nobody else."""
 GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
 STRANGERS = ("stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another")
@@ -37,7 +39,7 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"json": {}},
     {"json": {"price": 4}},
     {"json": {"unlock_price": 0, "is_blurred": False, "title": "mine"}},
-    {"data": {"title": "mine", "tags": "", "visibility": "public", "price": "4", "unlock_price": "0"}},
+    {"data": {"title": "mine", "tags": "", "visibility": "public", "price": "4", "unlock_price": "0", "name": "alice"}},
 )
 
 
@@ -49,7 +51,7 @@ class Quarry:
     ) -> None:
         self.house, self.item, self.refunded, self._suspended, self._once = house, item, refunded, suspended, once
         texts = [*WORDS.values(), item.facts.sha256, item.placeholder, str(item.seed), str(item.facts.size_bytes)]
-        texts += [*item.tags, "deepest-model", "cfg-7531", item.facts.codec]
+        texts += [EMAIL, EMAIL.partition("@")[0], *item.tags, "deepest-model", "cfg-7531", item.facts.codec]
         self._texts = {text.lower().encode() for text in texts}
         self._bytes = {form for variant in SHARP for form in _forms(content(item.id, variant))}
 
@@ -107,6 +109,7 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
         facts=facts(sha256="fe" * 32, size_bytes=7_654_321, codec="codec-x264-z"), **own,
     )  # fmt: skip
     once = {variant: house.studio.addresses.path(item, variant) for variant in Variant}
+    await house.store.people.set_email(house.alice.id, EMAIL, house.alice.token_version)
     payer, dave = person("erin"), person("dave")
     await house.store.people.add(payer, grant(payer, 100))
     await house.store.people.add(dave, None)
@@ -156,7 +159,8 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
         (method, route.path_format)
         for route in quarry.house.app.routes
         for method in (getattr(route, "methods", None) or set()) - {"OPTIONS"}
-        if route.path_format not in ("/media/{media_id}/{variant}", "/api/events", "/sign-out")
+        if route.path_format not in ("/media/{media_id}/{variant}", "/api/events")
+        and "/sign-out" not in route.path_format  # or whoever hunts is nobody from there on
     }
     asked = 0
     async with quarry.hunter(hunter) as client:

@@ -124,6 +124,14 @@ def the_blurred_file_is_the_sharp_one(monkeypatch: pytest.MonkeyPatch, house: Ho
     (house.folder / "media" / key).write_bytes(content(quarry.item.id, Variant.THUMB_SMALL))
 
 
+def the_uploader_is_called_by_her_address(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
+    async def name_of(_: object, person_id: str) -> str:
+        person = await house.store.people.get(person_id)
+        return (person and person.email) or "someone"
+
+    monkeypatch.setattr(gallery.Gallery, "name_of", name_of)
+
+
 PLANTS: dict[Plant, tuple[Callable[..., Any], str]] = {
     the_view_forgets_to_withhold: (hunt_routes, "stranger"),
     the_table_has_lost_its_row: (hunt_files, "stranger"),
@@ -133,6 +141,7 @@ PLANTS: dict[Plant, tuple[Callable[..., Any], str]] = {
     an_error_names_the_item: (hunt_files, "bob"),
     an_old_address_goes_on_after_the_lock: (hunt_files, "once signed"),
     the_blurred_file_is_the_sharp_one: (hunt_files, "stranger"),
+    the_uploader_is_called_by_her_address: (hunt_routes, "bob"),
 }
 
 

@@ -41,6 +41,7 @@ LISTS = {"GET /api/media", "GET /", "GET /gallery"}
 """What everyone may browse."""
 OWN = {
     "GET /api/me",
+    "GET /api/me/email",
     "GET /api/keys",
     "GET /api/sessions",
     "GET /api/tokens",
@@ -68,6 +69,7 @@ APART = {
     "GET /register",
     "GET /set-up",
     "GET /reset",
+    "GET /forgot",
 }
 """Shows no item and no person."""
 ELSEWHERE = (
@@ -104,12 +106,16 @@ ELSEWHERE = (
             "POST /api/admin/reset-links",
             "POST /api/auth/reset",
             "POST /reset",
+            "PUT /api/me/email",
+            "POST /account/email",
+            "POST /api/auth/forgot",
+            "POST /forgot",
             "POST /account/invites/{id}/revoke",
             "POST /account/keys/{id}/revoke",
             "POST /account/sessions/{id}/end",
             "POST /account/sessions/end-others",
         ),
-        "tests/web/test_keys.py, tests/web/test_invites.py, tests/security/test_resets.py, tests/security/test_key_scopes.py: nothing of items",
+        "tests/web/test_keys.py, tests/web/test_invites.py, tests/security/test_resets.py, tests/security/test_forgotten.py, tests/security/test_key_scopes.py: nothing of items",
     )
     | {
         f"POST {path}": "tests/web/test_auth.py and tests/web/pages: nothing of items"

@@ -19,6 +19,8 @@ from mutoscope.wiring import open_studio
 from servers.s3 import S3Server, place_in
 from stubs.adapter import StubProvider
 from stubs.running import RunningStub
+from stubs.smtp import PASSWORD as SMTP_PASSWORD
+from stubs.smtp import USER, smtp_stub
 
 NOW = 1_795_000_000 * SECOND
 
@@ -37,6 +39,32 @@ async def studio(tmp_path: Path, stub: RunningStub) -> AsyncIterator[Studio]:
     running = await open_studio(load_settings(tmp_path / "data", {}), providers={"stub": stub.provider()})
     yield running.studio
     await running.close()
+
+
+async def test_a_server_of_mail_is_tried_without_sending_anything(tmp_path: Path) -> None:
+    async with smtp_stub() as stub:
+        mail = {
+            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(stub.port), "SMTP_SECURITY": "none",
+            "SMTP_USER": USER, "SMTP_PASSWORD": SMTP_PASSWORD,
+            "SMTP_FROM": "studio@studio.example", "MUTOSCOPE_BASE_URL": "https://studio.example",
+        }  # fmt: skip
+        running = await open_studio(load_settings(tmp_path / "data", mail), providers={})
+        try:
+            found = await on_mail(running.studio, tmp_path)
+            assert (found.good, found.remedy) == (True, "")
+            assert found.says == f"127.0.0.1 port {stub.port}: EHLO, nothing encrypted, signed in; nothing was sent"
+            stub.script["AUTH"] = f"535 not {USER} with {SMTP_PASSWORD}"
+            found = await on_mail(running.studio, tmp_path)
+            assert found.says == "the server does not take SMTP_USER with SMTP_PASSWORD (535); nothing was sent"
+            assert (found.good, "SMTP_HOST" in found.remedy) == (False, True)
+        finally:
+            await running.close()
+    assert {line.split()[1] for line in stub.heard} == {"EHLO", "AUTH", "QUIT"}
+
+
+async def on_mail(studio: Studio, tmp_path: Path) -> Finding:
+    found = {finding.part: finding for finding in await check_up(studio, tmp_path)}
+    return found["mail"]
 
 
 async def of(studio: Studio, part: str, tmp_path: Path) -> Finding:

@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 
 from mutoscope.domain.media import Visibility
+from mutoscope.mail_settings import own_name_of, sender_of
 from mutoscope.settings import INHERITED, SettingsError, describe, load_settings
 
 SECRET = "hunter2-hunter2-hunter2"
+MAIL = {
+    "SMTP_HOST": "smtp.example.org",
+    "SMTP_FROM": "studio@example.org",
+    "MUTOSCOPE_BASE_URL": "https://studio.example.org",
+}
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
 
@@ -92,10 +98,18 @@ def test_a_file_that_holds_no_value_is_refused(tmp_path: Path, content: bytes | 
         ("MUTOSCOPE_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
         ("MUTOSCOPE_LOG_LEVEL", "loud"),
         ("MUTOSCOPE_METRICS_TOKEN", "short"),
+        ("SMTP_HOST", "smtp://smtp.example.org"),
+        ("SMTP_HOST", "smtp.example.org:587"),
+        ("SMTP_PORT", "0"),
+        ("SMTP_SECURITY", "ssl"),
+        ("SMTP_FROM", "studio"),
+        ("SMTP_FROM", "studio@example.org, other@example.org"),
+        ("SMTP_FROM", "A\r\nBcc: x <studio@example.org>"),
+        ("SMTP_FROM", "studio@example.org>\r\nBcc: <x@example.org"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_one_sentence_that_names_the_variable(name: str, value: str) -> None:
-    said = complaint({name: value})
+    said = complaint((MAIL if name.startswith("SMTP_") else {}) | {name: value})
     assert re.fullmatch(rf"{name} must (be|have) [^\n]+\.", said)
 
 
@@ -121,6 +135,11 @@ def test_a_slip_of_the_pen_is_refused_and_the_right_name_is_offered() -> None:
         ({"AWS_ENDPOINT_URL": "https://s3.example.org"}, "AWS_S3_BUCKET is missing"),
         ({"MUTOSCOPE_DELIVERY": "bucket"}, "AWS_S3_BUCKET is missing"),
         ({"MONGODB_URI": f"mongodb://u:{SECRET}@db/studio"}, "JWT_SECRET is missing"),
+        *((MAIL | {name: ""}, f"{name} is missing: SMTP_") for name in MAIL),
+        (MAIL | {"SMTP_USER": "studio"}, "SMTP_PASSWORD is missing"),
+        (MAIL | {"SMTP_PASSWORD": SECRET}, "SMTP_USER is missing"),
+        ({"SMTP_PASSWORD": SECRET}, "SMTP_HOST is missing: SMTP_PASSWORD"),
+        ({"SMTP_SECURITY": "tls"}, "SMTP_HOST is missing: SMTP_SECURITY"),
     ],
 )
 def test_half_of_what_belongs_together_is_refused_and_the_missing_half_is_named(
@@ -132,11 +151,41 @@ def test_half_of_what_belongs_together_is_refused_and_the_missing_half_is_named(
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("security", "port"), [("tls", 465), ("starttls", 587), ("none", 25), ("", 587)])
+def test_the_port_of_mail_is_the_usual_one_unless_it_is_set(security: str, port: int) -> None:
+    assert load_settings(environ=MAIL | {"SMTP_SECURITY": security}).smtp_port_or_usual == port
+    assert load_settings(environ=MAIL | {"SMTP_SECURITY": security, "SMTP_PORT": "2525"}).smtp_port_or_usual == 2525
+
+
+def test_a_password_of_mail_is_not_sent_to_another_machine_for_all_to_read() -> None:
+    signed = MAIL | {"SMTP_SECURITY": "none", "SMTP_USER": "studio", "SMTP_PASSWORD": SECRET}
+    for host in ("smtp.example.org", "10.0.0.5", "localhost.example.org", "127.0.0.1.example.org"):
+        assert complaint(signed | {"SMTP_HOST": host}).startswith("SMTP_SECURITY is none, and SMTP_PASSWORD would")
+    for host in ("localhost", "127.0.0.1", "::1"):
+        assert load_settings(environ=signed | {"SMTP_HOST": host}).smtp_host == host
+    assert load_settings(environ=MAIL | {"SMTP_SECURITY": "none"}).smtp_user is None
+
+
+def test_who_mail_is_from_may_have_a_name() -> None:
+    said = {
+        "studio@Example.ORG": "studio@example.org",
+        "My, Studio <studio@example.org>": '"My, Studio" <studio@example.org>',
+    }
+    assert {text: str(sender_of(text)) for text in said} == said
+
+
+def test_the_studio_calls_itself_what_its_address_says() -> None:
+    said = {"https://studio.example.org:8443": "studio.example.org", "http://10.0.0.5:8700": "[10.0.0.5]"}
+    said |= {"http://[::1]:8700": "[IPv6:::1]"}
+    assert {address: own_name_of(address) for address in said} == said
+
+
 def test_no_secret_is_shown_by_the_settings_or_by_a_complaint() -> None:
     secrets = {d.name: SECRET for d in describe() if d.secret}
     assert set(secrets) >= {"JWT_SECRET", "STABILITY_API_KEY", "MONGODB_URI", "AWS_SECRET_ACCESS_KEY"}
     secrets["MUTOSCOPE_VIDEO_SERVER_KEYS"] = f"gpu1={SECRET}"
     others = {"AWS_ACCESS_KEY_ID": "k", "AWS_S3_BUCKET": "films", "MUTOSCOPE_VIDEO_SERVERS": "gpu1=http://10.0.0.5"}
+    others |= MAIL | {"SMTP_USER": "studio"}
     settings = load_settings(environ=secrets | others)
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
     said = complaint(secrets | {"MUTOSCOPE_PORT": "x", "MUTOSCOPE_METRICS_TOKEN": "hunter2"})

@@ -21,12 +21,14 @@ from mutoscope.domain.ids import DAY, HOUR, MINUTE
 from mutoscope.domain.ledger import Balance
 from mutoscope.domain.media import Media, StoredFile, Variant, Visibility, key_for
 from mutoscope.domain.people import Person, Session
+from mutoscope.mail.port import Letter, Mailer
 from mutoscope.providers.catalogue import load_catalogue
 from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
 from mutoscope.services.counting import Counting
+from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -35,6 +37,8 @@ from mutoscope.services.keys import Keys
 from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
+from mutoscope.services.mail import Mail
+from mutoscope.services.outbox import Outbox
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
@@ -47,6 +51,7 @@ from mutoscope.store.port import Limits as JobLimits
 from mutoscope.store.port import Store
 from mutoscope.store.sqlite import open_sqlite
 from mutoscope.web.app import create_app
+from stubs.letterbox import Letterbox
 
 BASE = "http://studio.example"
 OUR_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
@@ -80,11 +85,16 @@ MIME = {
 class House:
     """One studio of one test."""
 
-    def __init__(self, folder: Path, store: Store, darkroom: Darkroom, clock: HandClock, policy: Policy) -> None:
+    def __init__(
+        self, folder: Path, store: Store, darkroom: Darkroom, clock: HandClock, policy: Policy, mailer: Mailer | None
+    ) -> None:
         self.folder, self.store, self.clock = folder, store, clock
         self.blobs, self.spool = FolderBlobs(folder / "media"), Spool(folder / "spool")
         self.providers: dict[str, Provider] = {}
         self.woken = 0
+        self.letterbox = Letterbox()
+        self.mailer = mailer or self.letterbox
+        self.outbox = Outbox(self.mailer, pauses_s=(0.01, 0.01))
         self.alice, self.bob, self.carol = alice(), bob(), carol()
         self.catalogue = load_catalogue(None, ["local"])
         self.studio = self._studio(darkroom, policy)
@@ -96,13 +106,17 @@ class House:
         addresses = Addresses([SIGNING_KEY], clock, WINDOW_MS)
         accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
         gallery = Gallery(store, clock, policy)
+        limits, resets = Limits(store.buckets, clock, policy), Resets(store, clock, accounts)
+        mail = Mail(store, clock, limits, resets, self.mailer, self.outbox, BASE)
         return Studio(
             accounts=accounts,
-            resets=Resets(store, clock, accounts),
+            resets=resets,
+            emails=Emails(store, accounts, limits, mail),
+            mail=mail,
             sessions=Sessions(store, clock),
             keys=Keys(store, ids, clock),
             invites=Invites(store, ids, clock),
-            limits=Limits(store.buckets, clock, policy),
+            limits=limits,
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
@@ -166,6 +180,12 @@ class House:
         """What the person has."""
         return await self.store.ledger.balance(person.id)
 
+    async def mailed(self) -> list[Letter]:
+        """What was mailed since it was last looked, all that was under way too."""
+        await self.outbox.settled()
+        letters, self.letterbox.letters = self.letterbox.letters, []
+        return letters
+
     async def keys(self) -> list[str]:
         """Everything in the blob store."""
         return [blob.key async for blob in self.blobs.list("")]
@@ -222,11 +242,13 @@ def content(media_id: str, variant: Variant) -> bytes:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, darkroom: Darkroom, policy: Policy = POLICY) -> AsyncIterator[House]:
-    """A studio; when it closes, its ledger has to add up and its spool to be empty."""
+async def open_house(
+    folder: Path, darkroom: Darkroom, policy: Policy = POLICY, mailer: Mailer | None = None
+) -> AsyncIterator[House]:
+    """A studio, which mails to a letterbox unless another way is given; when it closes, its ledger has to add up and its spool to be empty."""
     clock = HandClock()
     store = await open_sqlite(folder / "studio.sqlite", clock)
-    house = House(folder, store, darkroom, clock, policy)
+    house = House(folder, store, darkroom, clock, policy, mailer)
     try:
         await house.move_in()
         yield house
@@ -234,6 +256,7 @@ async def open_house(folder: Path, darkroom: Darkroom, policy: Policy = POLICY) 
         assert house.spool.names() == []
     finally:
         await house.studio.counting.close()
+        await house.outbox.close()
         await store.close()
 
 

@@ -229,6 +229,24 @@ def user_reset(shell: Shell, name: str) -> None:
     shell.ask(go)
 
 
+@user.command("email")
+@click.argument("name")
+@click.argument("address", required=False)
+@click.option("--remove", is_flag=True, help="Take the address away.")
+@click.pass_obj
+def user_email(shell: Shell, name: str, address: str | None, remove: bool) -> None:
+    """Say, set or remove the e-mail address that links for a new password are mailed to."""
+    if remove and address:
+        raise click.UsageError("--remove takes no address.")
+    wanted = {"email": address} if address or remove else {}
+
+    async def go(client: Client) -> None:
+        found = await client.post("/operator/emails", {"name": name} | wanted)
+        shell.answer(found, found["email"] or f"{found['name']} has no e-mail address")
+
+    shell.ask(go)
+
+
 @main.group()
 def tokens() -> None:
     """Tokens."""

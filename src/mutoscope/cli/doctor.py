@@ -133,6 +133,7 @@ def _settings(settings: Settings, runs: bool) -> Finding:
         "records in MongoDB (MONGODB_URI)" if settings.mongodb_uri else "records in a file there",
         *([bucket, delivery] if settings.aws_s3_bucket else ["media in a folder there"]),
         f"tokens signed by {'JWT_SECRET' if settings.jwt_secret else 'a key made here'}",
+        *([f"mail by {settings.smtp_host} (SMTP_HOST)"] if settings.smtp_host else []),
         *(["the studio that runs has those that it was started with"] if runs else []),
     ]
     return Finding(part="settings", good=True, says="; ".join(says))

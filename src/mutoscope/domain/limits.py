@@ -39,6 +39,16 @@ WRONG_FROM_ADDRESS = Rate(name="wrong-from", burst=20, refill_ms=30 * SECOND)
 """Wrong passwords and secrets from one address, whoever they are for."""
 WRONG_FOR_NAME_FROM_ADDRESS = Rate(name="wrong-for-from", burst=5, refill_ms=2 * MINUTE)
 """Wrong passwords for one name from one address. There is none for a name alone: it would let strangers lock its person out."""
+FORGOTTEN_FROM_ADDRESS = Rate(name="forgot-from", burst=10, refill_ms=6 * MINUTE)
+"""Links for a new password that somebody at one address may ask for, whoever they are for."""
+MAILED_FOR_PERSON = Rate(name="mailed-for", burst=3, refill_ms=20 * MINUTE)
+"""Links for a new password that are mailed for one account."""
+MAILED_TO = Rate(name="mailed-to", burst=10, refill_ms=6 * MINUTE)
+"""The same to one mailbox, for all accounts that name it."""
+NOTIFIED = Rate(name="notified", burst=10, refill_ms=6 * MINUTE)
+"""News of changed addresses to one mailbox: a bucket of its own, that no asking for links uses up."""
+EMAIL_CHANGES = Rate(name="email-of", burst=5, refill_ms=12 * MINUTE)
+"""Changes of one person's e-mail address."""
 ORDERS_OF_ADDRESS = 4
 """How many people's orders may come from one address at the full rate."""
 

@@ -32,6 +32,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Millis
     suspended_at: Millis | None = None
     token_version: int = 1
+    email: str | None = None
+    """Where links for a new password are mailed. Nobody has looked whether it is theirs, and several may have the same."""
 
     @property
     def is_admin(self) -> bool:
@@ -86,12 +88,21 @@ class Purpose(StrEnum):
 
 
 class OneTimeLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that works once. ``secret_hash`` is the SHA-256 of its secret."""
+    """A link that works once. ``secret_hash`` is the SHA-256 of its secret.
+
+    ``email``: where it was mailed; None when it was handed over. A mailed one holds while that is the person's address.
+    """
 
     secret_hash: str
     purpose: Purpose
     person_id: str | None
     expires_at: Millis
+    email: str | None = None
+
+
+def holds_for(link: OneTimeLink, person: Person) -> bool:
+    """Whether the link was made for that person, and not mailed to an address that is theirs no more."""
+    return link.person_id == person.id and link.email in (None, person.email)
 
 
 def check_name(name: str) -> str:

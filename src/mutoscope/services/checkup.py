@@ -16,7 +16,9 @@ from mutoscope.blobs.port import Blobs, BlobsUnavailable
 from mutoscope.domain.generation import FailureKind
 from mutoscope.domain.ids import SECOND, Ids, Millis, SystemClock
 from mutoscope.domain.media import Kind, Variant, key_for
+from mutoscope.mail.port import MailRefused, MailUnavailable
 from mutoscope.providers.port import Provider, ProviderError
+from mutoscope.services.mail import Mail
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import StoreUnavailable
 
@@ -57,6 +59,7 @@ async def check_up(studio: Studio, data: Path) -> list[Finding]:
         "media": _blobs(studio),
     }
     looks |= {f"provider {name}": _provider(name, of) for name, of in studio.providers.items()}
+    looks |= {"mail": _mail(studio.mail)} if studio.mail is not None else {}
     found = await asyncio.gather(
         *(_within(part, look) for part, look in looks.items()),
         _within("models", _models(studio)),
@@ -127,6 +130,14 @@ async def _provider(name: str, provider: Provider) -> Finding:
         remedy = KEY_REMEDIES.get(e.kind, "Do what the provider says, then look again.")
         return Finding(part=part, good=False, says=" ".join(filter(None, (e.message, e.detail))), remedy=remedy)
     return Finding(part=part, good=True, says=said or "is on; its key cannot be tried without cost")
+
+
+async def _mail(mail: Mail) -> Finding:
+    try:
+        return Finding(part="mail", good=True, says=await mail.check())
+    except (MailUnavailable, MailRefused) as e:
+        remedy = "Mend SMTP_HOST and what belongs to it: until then administrators hand over links for new passwords."
+        return Finding(part="mail", good=False, says=f"{e}; nothing was sent", remedy=remedy)
 
 
 async def _models(studio: Studio) -> Finding:

@@ -1,14 +1,20 @@
-"""How often each may try: secrets and passwords, registrations, orders, likes. Nothing here counts a name alone, so that nobody
+"""How often each may try: secrets and passwords, registrations, orders, mails, likes. Nothing counts a name alone, so that nobody
 is locked out by what strangers do: a right password from an address that has done nothing wrong always works.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from mutoscope.domain.emails import same_email
 from mutoscope.domain.errors import WrongCredentials
 from mutoscope.domain.ids import Clock
 from mutoscope.domain.limits import (
+    EMAIL_CHANGES,
+    FORGOTTEN_FROM_ADDRESS,
     LIKES_OF_PERSON,
+    MAILED_FOR_PERSON,
+    MAILED_TO,
+    NOTIFIED,
     WRONG_FOR_NAME_FROM_ADDRESS,
     WRONG_FROM_ADDRESS,
     Bucket,
@@ -57,6 +63,25 @@ class Limits:
             await self._take(
                 "Many accounts were made from where you are. Try again later.", bucket(self._registrations, source)
             )
+
+    async def forgot(self, source: str | None) -> None:
+        """Count that somebody asks for a link by mail. Raises TooOften, whoever it was asked for."""
+        if source is not None:
+            detail = "Many links were asked for from where you are. Try again later, or ask an administrator for one."
+            await self._take(detail, bucket(FORGOTTEN_FROM_ADDRESS, source))
+
+    async def may_mail(self, person: Person, email: str) -> bool:
+        """Count a link that is mailed; False when the person, or that mailbox, has had many."""
+        buckets = [bucket(MAILED_FOR_PERSON, person.id), bucket(MAILED_TO, same_email(email))]
+        return await self._buckets.take(buckets, self._clock.now()) == 0
+
+    async def may_notify(self, email: str) -> bool:
+        """Count news of a changed address; False when that mailbox has had much of it."""
+        return await self._buckets.take([bucket(NOTIFIED, same_email(email))], self._clock.now()) == 0
+
+    async def email_change(self, person: Person) -> None:
+        """Count a change of the person's address. Raises TooOften."""
+        await self._take("You have changed your address often. Wait a little.", bucket(EMAIL_CHANGES, person.id))
 
     async def order(self, person: Person, source: str | None) -> None:
         """Count an order. Raises TooOften."""

@@ -11,6 +11,7 @@ from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.counting import Counting
+from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.hooks import Hooks
@@ -19,6 +20,7 @@ from mutoscope.services.keys import Keys
 from mutoscope.services.liking import Liking
 from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
+from mutoscope.services.mail import Mail
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
@@ -38,6 +40,9 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     invites: Invites
     limits: Limits
     resets: Resets
+    emails: Emails
+    mail: Mail | None = None
+    """None where no server takes mail."""
     generate: Generate
     outcomes: Outcomes
     hooks: Hooks

@@ -85,6 +85,8 @@ class Metrics:
         )
         self._views = Counter("mutoscope_views", "Views that this process has counted", registry=self.registry)
         self._views_told = 0
+        self._mails = Counter("mutoscope_mails", "Mails by what came of them", ["outcome"], registry=self.registry)
+        self._mails_seen: dict[str, int] = {}
         self._totals_at: Millis | None = None
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -111,6 +113,9 @@ class Metrics:
         self._streams.set(len(streams))
         self._views.inc(studio.counting.counted - self._views_told)
         self._views_told = studio.counting.counted
+        for outcome, count in (studio.mail.counts if studio.mail is not None else {}).items():
+            self._mails.labels(outcome).inc(count - self._mails_seen.get(outcome, 0))
+            self._mails_seen[outcome] = count
         for name, provider in studio.providers.items():
             for label, outgoing in _ways_out(name, provider).items():
                 for state in CIRCUIT_STATES:

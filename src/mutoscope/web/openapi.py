@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 OPEN = frozenset(
     {"set_up", "register", "sign_in", "sign_in_link", "sign_out", "issue_token", "reset_password"}
+    | {"forgot_password"}
     | {"list_models", "list_categories", "quote_generation"}
 )
 """Operations for which it does not matter who asks."""
@@ -51,6 +52,8 @@ LIMITED = frozenset(
         "issue_token",
         "change_password",
         "reset_password",
+        "forgot_password",
+        "set_email",
     }
     | {"create_generation", "retry_generation", "like_item", "unlike_item"}
 )
@@ -61,6 +64,8 @@ CLASHING = frozenset(
         "register",
         "create_key",
         "reset_password",
+        "forgot_password",
+        "set_email",
         "change_item",
         "discard_item",
         "restore_item",

@@ -26,9 +26,9 @@ from mutoscope.services.checkup import Finding
 from mutoscope.services.models import Listed
 from mutoscope.services.moving import RecordedPage, recorded
 from mutoscope.services.rehearsal import CleanedUp, Plan
+from mutoscope.services.resets import reset_url
 from mutoscope.services.studio import Studio
 from mutoscope.store.port import Totals
-from mutoscope.web.api.auth import reset_url
 from mutoscope.web.incoming import Incoming
 from mutoscope.web.problems import exception_handlers, problem_of, refused_from
 from mutoscope.web.streaming import ByteStream
@@ -58,6 +58,13 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     """One person, by name; without a name the first administrator."""
 
     name: str | None = None
+
+
+class EmailWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A person by name, and their new e-mail address: null removes it, left out it is only told."""
+
+    name: str
+    email: str | None | msgspec.UnsetType = msgspec.UNSET
 
 
 class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +163,18 @@ async def reset_link(data: JSONBody[Named], state: State) -> dict[str, str]:
     """A one-time address at which a person sets a new password."""
     studio: Studio = state.studio
     person = await studio.accounts.named(data.name) if data.name else await _administrator(studio)
-    return {"name": person.name, "url": reset_url(studio, await studio.resets.link_as_operator(person))}
+    return {"name": person.name, "url": reset_url(studio.base_url, await studio.resets.link_as_operator(person))}
+
+
+@post("/emails", status_code=200)
+async def set_email(data: JSONBody[EmailWanted], state: State) -> dict[str, str | None]:
+    """Set, remove or tell the e-mail address of a person."""
+    studio: Studio = state.studio
+    if data.email is msgspec.UNSET:
+        person = await studio.accounts.named(data.name)
+    else:
+        person = await studio.emails.set_as_operator(data.name, data.email)
+    return {"name": person.name, "email": person.email}
 
 
 @post("/grants", status_code=200)
@@ -260,6 +278,7 @@ def create_operator_app(studio: Studio, backup: Backup, rest: ASGIApp) -> ASGIAp
             issue_token,
             sign_in_link,
             reset_link,
+            set_email,
             give_tokens,
             examine,
             plan_rehearsal,

@@ -147,6 +147,8 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.people.by_name("alice"),
         closed.people.first_admin(),
         closed.people.change(alice, 1),
+        closed.people.by_email("alice@studio.example", 1),
+        closed.people.set_email(alice.id, None, 1),
         closed.people.session("hash", NOON),
         closed.people.close_session("hash"),
         closed.people.close_sessions(alice.id),

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 from bson.int64 import Int64
 
+from mutoscope.domain.emails import same_email
 from mutoscope.domain.generation import TERMINAL, Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.media import Media
@@ -51,8 +52,9 @@ def to_media(document: Document) -> Media:
 
 
 def from_person(person: Person) -> Document:
-    """A person, with the name as it is compared."""
-    return _with_id(person) | {"name_key": person.name.casefold()}
+    """A person, with name and address as they are compared."""
+    email_key = same_email(person.email) if person.email else None
+    return _with_id(person) | {"name_key": person.name.casefold(), "email_key": email_key}
 
 
 def to_person(document: Document) -> Person:

@@ -46,7 +46,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         _index("of_owner", "owner_id"),
         _index("previews", "previews_due_at", "seq", partialFilterExpression={"previews": "pending"}),
     ],
-    "people": [_index("name", "name_key", unique=True), _index("by_role", "role", "created_at", "_id")],
+    "people": [
+        _index("name", "name_key", unique=True),
+        _index("by_role", "role", "created_at", "_id"),
+        _index(
+            "by_email", "email_key", "created_at", "_id", partialFilterExpression={"email_key": {"$gt": ""}}
+        ),
+    ],
     "sessions": [_index("of_person", "person_id"), _index("by_end", "expires_at")],
     "links": [],
     "api_keys": [_index("secret", "secret_hash", unique=True), _index("of_person", "person_id")],

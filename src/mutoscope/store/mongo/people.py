@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.ledger as ledger
+from mutoscope.domain.emails import same_email
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, holds_for, still_open
 from mutoscope.store.mongo.documents import from_person, plain, struct_of, to_person
 from mutoscope.store.mongo.engine import Connection, Engine, Filter
 
@@ -32,6 +35,9 @@ class MongoPeople:
     async def by_name(self, name: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, {"name_key": name.casefold()}))
 
+    async def by_email(self, email: str, limit: int) -> Sequence[Person]:
+        return await self._engine.read(lambda c: _by_email(c, email, limit))
+
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
@@ -39,6 +45,9 @@ class MongoPeople:
         self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
     ) -> None:
         await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
+
+    async def set_email(self, person_id: str, email: str | None, expected_version: int) -> str | None:
+        return await self._engine.write(lambda c: _set_email(c, person_id, email, expected_version))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.step(lambda c: c["sessions"].delete({"expires_at": {"$lte": session.created_at}}))
@@ -60,7 +69,7 @@ class MongoPeople:
         await self._engine.step(lambda c: c["sessions"].update({"_id": secret_hash}, {"$set": {"used_at": now}}))
 
     async def add_link(self, link: OneTimeLink) -> None:
-        await self._engine.step(lambda c: c["links"].insert(plain(link) | {"_id": link.secret_hash}))
+        await self._engine.write(lambda c: _add_link(c, link))
 
     async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
@@ -97,12 +106,37 @@ async def _first_admin(c: Connection) -> Person | None:
     return to_person(document) if document else None
 
 
-async def _change(c: Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
-    before = await _person(c, {"_id": person.id})
-    if before is None:
+async def _by_email(c: Connection, email: str, limit: int) -> list[Person]:
+    filter: Filter = {"email_key": same_email(email)}
+    return [to_person(found) for found in await c["people"].all(filter, [("created_at", 1), ("_id", 1)], limit)]
+
+
+async def _expected(c: Connection, person_id: str, version: int) -> Person:
+    found = await _person(c, {"_id": person_id})
+    if found is None:
         raise Conflict("There is no such person any more.")
-    if before.token_version != expected_version:
+    if found.token_version != version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    return found
+
+
+async def _set_email(c: Connection, person_id: str, email: str | None, expected_version: int) -> str | None:
+    before = await _expected(c, person_id, expected_version)
+    await c["people"].update({"_id": person_id}, {"$set": from_person(structs.replace(before, email=email))})
+    return before.email
+
+
+async def _add_link(c: Connection, link: OneTimeLink) -> None:
+    if link.email is not None:
+        # Of two that are made at once the later must see the earlier: both write their person.
+        await c["people"].update({"_id": link.person_id}, {"$inc": {"links_mailed": 1}})
+        await c["links"].delete({"person_id": link.person_id, "purpose": link.purpose, "email": {"$type": "string"}})
+    await c["links"].insert(plain(link) | {"_id": link.secret_hash})
+
+
+async def _change(c: Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
+    before = await _expected(c, person.id, expected_version)
+    person = structs.replace(person, email=before.email)
     if link_hash is not None:
         await _use_reset(c, link_hash, person, now)
     await _free_name(c, person)
@@ -117,7 +151,7 @@ async def _change(c: Connection, person: Person, expected_version: int, link_has
 
 async def _use_reset(c: Connection, link_hash: str, person: Person, now: Millis) -> None:
     link = await _use_link(c, link_hash, Purpose.RESET, now)
-    if link is None or link.person_id != person.id:
+    if link is None or not holds_for(link, person):
         raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 

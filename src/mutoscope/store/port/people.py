@@ -33,6 +33,10 @@ class People(Protocol):
         """The person of that name, case-insensitively."""
         ...
 
+    async def by_email(self, email: str, limit: int) -> Sequence[Person]:
+        """Whoever has that address, case-insensitively: those who came first, at most ``limit``."""
+        ...
+
     async def first_admin(self) -> Person | None:
         """The administrator who came first; None while nobody administers this studio."""
         ...
@@ -42,9 +46,17 @@ class People(Protocol):
     ) -> None:
         """Replace the record, if its ``token_version`` is still the expected one; sessions, keys and one-time links of the
         person end when it goes up. With ``link_hash``, in the same commit that RESET link of theirs is used up at ``now``.
+        The ``email`` stays as it is: only ``set_email`` changes it.
 
         Raises Conflict when it is not, when there is no such person, or when the name is taken; WrongCredentials when the
         link is not good.
+        """
+        ...
+
+    async def set_email(self, person_id: str, email: str | None, expected_version: int) -> str | None:
+        """Set or remove the person's address, if their ``token_version`` is still the expected one; returns the one before.
+
+        Raises Conflict when it is not, or when there is no such person.
         """
         ...
 
@@ -73,7 +85,7 @@ class People(Protocol):
         ...
 
     async def add_link(self, link: OneTimeLink) -> None:
-        """Keep a one-time link."""
+        """Keep a one-time link. One that is mailed ends those that were mailed to the person before, in the same commit."""
         ...
 
     async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.ledger as ledger
+from mutoscope.domain.emails import same_email
 from mutoscope.domain.errors import Conflict, WrongCredentials
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.ledger import Entry
-from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, still_open
+from mutoscope.domain.people import OneTimeLink, Person, Purpose, Role, Session, holds_for, still_open
 from mutoscope.store.sqlite.engine import Engine
 
 
@@ -33,6 +35,9 @@ class SqlitePeople:
     async def by_name(self, name: str) -> Person | None:
         return await self._engine.read(lambda c: _person(c, "name_key", name.casefold()))
 
+    async def by_email(self, email: str, limit: int) -> Sequence[Person]:
+        return await self._engine.read(lambda c: _by_email(c, email, limit))
+
     async def first_admin(self) -> Person | None:
         return await self._engine.read(_first_admin)
 
@@ -40,6 +45,9 @@ class SqlitePeople:
         self, person: Person, expected_version: int, link_hash: str | None = None, now: Millis = 0
     ) -> None:
         await self._engine.write(lambda c: _change(c, person, expected_version, link_hash, now))
+
+    async def set_email(self, person_id: str, email: str | None, expected_version: int) -> str | None:
+        return await self._engine.write(lambda c: _set_email(c, person_id, email, expected_version))
 
     async def open_session(self, session: Session) -> None:
         await self._engine.write(lambda c: _open_session(c, session))
@@ -64,7 +72,7 @@ class SqlitePeople:
         await self._engine.write(lambda c: c.execute(query, (now, secret_hash)).close())
 
     async def add_link(self, link: OneTimeLink) -> None:
-        await self._engine.write(lambda c: insert_link(c, link))
+        await self._engine.write(lambda c: _add_link(c, link))
 
     async def link(self, secret_hash: str, purpose: Purpose, now: Millis) -> OneTimeLink | None:
         return await self._engine.read(lambda c: _link(c, secret_hash, purpose, now))
@@ -90,7 +98,7 @@ def _add(
 def insert(c: sqlite3.Connection, person: Person) -> None:
     """A new row."""
     c.execute(
-        "INSERT INTO people (name_key, role, created_at, document, id) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO people (name_key, role, created_at, email_key, document, id) VALUES (?, ?, ?, ?, ?, ?)",
         (*_columns(person), person.id),
     )
 
@@ -111,6 +119,16 @@ def insert_link(c: sqlite3.Connection, link: OneTimeLink) -> None:
     )
 
 
+def _add_link(c: sqlite3.Connection, link: OneTimeLink) -> None:
+    if link.email is not None:
+        c.execute(
+            "DELETE FROM links WHERE purpose = ? AND json_extract(document, '$.person_id') = ?"
+            " AND json_extract(document, '$.email') IS NOT NULL",
+            (link.purpose, link.person_id),
+        )
+    insert_link(c, link)
+
+
 def _set_up(c: sqlite3.Connection, link_hash: str, now: Millis) -> None:
     if _use_link(c, link_hash, Purpose.SET_UP, now) is None:
         raise WrongCredentials("This link was used, has expired, or is none of ours. Ask for a new one.")
@@ -124,19 +142,35 @@ def _first_admin(c: sqlite3.Connection) -> Person | None:
     )
 
 
-def _change(c: sqlite3.Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
-    before = _person(c, "id", person.id)
-    if before is None:
+def _by_email(c: sqlite3.Connection, email: str, limit: int) -> list[Person]:
+    rows = c.execute(
+        "SELECT document FROM people WHERE email_key = ? ORDER BY created_at, id LIMIT ?", (same_email(email), limit)
+    )
+    return [msgspec.json.decode(row[0], type=Person) for row in rows]
+
+
+def _expected(c: sqlite3.Connection, person_id: str, version: int) -> Person:
+    found = _person(c, "id", person_id)
+    if found is None:
         raise Conflict("There is no such person any more.")
-    if before.token_version != expected_version:
+    if found.token_version != version:
         raise Conflict("This account was changed meanwhile. Sign in again and look.")
+    return found
+
+
+def _set_email(c: sqlite3.Connection, person_id: str, email: str | None, expected_version: int) -> str | None:
+    before = _expected(c, person_id, expected_version)
+    _replace(c, structs.replace(before, email=email))
+    return before.email
+
+
+def _change(c: sqlite3.Connection, person: Person, expected_version: int, link_hash: str | None, now: Millis) -> None:
+    before = _expected(c, person.id, expected_version)
+    person = structs.replace(person, email=before.email)
     if link_hash is not None:
         _use_reset(c, link_hash, person, now)
     _free_name(c, person)
-    c.execute(
-        "UPDATE people SET name_key = ?, role = ?, created_at = ?, document = ? WHERE id = ?",
-        (*_columns(person), person.id),
-    )
+    _replace(c, person)
     if person.token_version > before.token_version:
         c.execute("DELETE FROM sessions WHERE person_id = ?", (person.id,))
         c.execute("DELETE FROM api_keys WHERE person_id = ?", (person.id,))
@@ -145,9 +179,16 @@ def _change(c: sqlite3.Connection, person: Person, expected_version: int, link_h
         items.index_again(c, person.id)
 
 
+def _replace(c: sqlite3.Connection, person: Person) -> None:
+    c.execute(
+        "UPDATE people SET name_key = ?, role = ?, created_at = ?, email_key = ?, document = ? WHERE id = ?",
+        (*_columns(person), person.id),
+    )
+
+
 def _use_reset(c: sqlite3.Connection, link_hash: str, person: Person, now: Millis) -> None:
     link = _use_link(c, link_hash, Purpose.RESET, now)
-    if link is None or link.person_id != person.id:
+    if link is None or not holds_for(link, person):
         raise WrongCredentials("This link was used or has expired. Ask for a new one.")
 
 
@@ -158,7 +199,8 @@ def _free_name(c: sqlite3.Connection, person: Person) -> None:
 
 
 def _columns(person: Person) -> tuple[Any, ...]:
-    return person.name.casefold(), person.role, person.created_at, msgspec.json.encode(person).decode()
+    email_key = same_email(person.email) if person.email else None
+    return person.name.casefold(), person.role, person.created_at, email_key, msgspec.json.encode(person).decode()
 
 
 def _person(c: sqlite3.Connection, column: Literal["id", "name_key"], value: str) -> Person | None:

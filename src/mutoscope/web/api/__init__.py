@@ -2,7 +2,19 @@
 
 from litestar import Router
 
-from mutoscope.web.api import auth, catalogue, generations, invites, keys, likes, media, outcomes, tokens, unlocks
+from mutoscope.web.api import (
+    auth,
+    catalogue,
+    emails,
+    generations,
+    invites,
+    keys,
+    likes,
+    media,
+    outcomes,
+    tokens,
+    unlocks,
+)
 from mutoscope.web.bodies import json_only
 
 
@@ -15,6 +27,7 @@ def api_router() -> Router:
                 path="/",
                 route_handlers=[
                     *auth.routes,
+                    *emails.routes,
                     *keys.routes,
                     *invites.routes,
                     *tokens.routes,

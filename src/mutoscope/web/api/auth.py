@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from mutoscope.domain.errors import Forbidden
 from mutoscope.domain.people import Person, Role
+from mutoscope.services.resets import reset_url
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import moment
 from mutoscope.web.limits import attempt, count_registration, source
@@ -127,11 +128,6 @@ async def register_as(request: Asked, name: str, password: str, invite: str | No
         return await studio_of(request).accounts.register(name, password, source(request) or "", invite)
 
 
-def reset_url(studio: Studio, secret: str) -> str:
-    """The link for a new password."""
-    return f"{studio.base_url}/reset?link={secret}"
-
-
 async def reset_as(request: Asked, secret: str, password: str) -> Person:
     """Whose password was set. Raises WrongCredentials, Invalid, Conflict, TooOften."""
     async with attempt(request):
@@ -208,7 +204,8 @@ async def change_password(request: Asked, data: JSONBody[PasswordChange]) -> Res
 async def create_reset_link(request: Asked, data: JSONBody[ResetWanted]) -> ResetLink:
     """Make a link with which somebody sets a new password (administrators, who hand it over)."""
     studio = studio_of(request)
-    return ResetLink(url=reset_url(studio, await studio.resets.link_for(person_of(request), data.name)))
+    secret = await studio.resets.link_for(person_of(request), data.name)
+    return ResetLink(url=reset_url(studio.base_url, secret))
 
 
 @post("/auth/reset", status_code=200)

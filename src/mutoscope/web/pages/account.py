@@ -11,6 +11,7 @@ from mutoscope.domain.errors import Conflict, Forbidden, Invalid, NotFound, Wron
 from mutoscope.domain.keys import KEYS_OF_ONE, NAME_CHARS, Scope
 from mutoscope.domain.people import PASSWORD_CHARS
 from mutoscope.web.api.auth import set_password
+from mutoscope.web.api.emails import set_email_as
 from mutoscope.web.api.invites import invite_url, invite_view
 from mutoscope.web.api.keys import current_secret, current_session, key_view, session_view
 from mutoscope.web.api.tokens import entry_view
@@ -73,6 +74,21 @@ async def change_password(request: Asked) -> Response[str] | Response[None]:
     except Invalid as e:
         return await _show(request, 422, {"new": wrong_fields(e).get("password", e.detail)})
     return await welcome(request, changed, "/account?done=password")
+
+
+@post("/account/email")
+async def set_email(request: Asked) -> Response[str] | Response[None]:
+    """Set the e-mail address, or remove it where the field is empty."""
+    signed_in(request)
+    typed = await fields_of(request)
+    email = typed.get("email", "").strip()
+    try:
+        await set_email_as(request, email or None, typed.get("password", ""))
+    except WrongCredentials:
+        return await _show(request, 401, {"password": "This is not your password."}, typed={"email": email})
+    except Invalid as e:
+        return await _show(request, 422, wrong_fields(e), typed={"email": email})
+    return go("/account?done=email" if email else "/account?done=email-removed")
 
 
 @post("/account/keys", status_code=200)

@@ -5,6 +5,7 @@ from litestar import Response, get, post
 from mutoscope.domain.errors import Conflict, Forbidden, Invalid, WrongCredentials
 from mutoscope.domain.people import PASSWORD_CHARS, Person
 from mutoscope.web.api.auth import let_in, register_as, reset_as, sign_in_as
+from mutoscope.web.api.emails import ON_ITS_WAY, forgot_as
 from mutoscope.web.limits import attempt, source
 from mutoscope.web.pages.forms import fields_of, go, safe_path, wrong_fields
 from mutoscope.web.pages.template import page
@@ -101,6 +102,25 @@ async def set_up(request: Asked) -> Response[str] | Response[None]:
     except (Conflict, WrongCredentials) as e:
         return await _form(request, "set-up.html", typed, {}, e.detail, e.status)
     return await welcome(request, person, "/create")
+
+
+@get("/forgot")
+async def forgot_page(request: Asked) -> Response[str]:
+    """The form with which a link for a new password is asked for, or whom to ask instead."""
+    return await _form(request, "forgot.html", {}, {}, "", 200)
+
+
+@post("/forgot", status_code=200)
+async def forgot(request: Asked) -> Response[str]:
+    """Ask for the link; the answer is the same for every name and address."""
+    typed = await fields_of(request)
+    try:
+        after = await forgot_as(request, typed.get("name", ""))
+    except Conflict as e:
+        return await _form(request, "forgot.html", {}, {}, e.detail, e.status)
+    answer = await _form(request, "forgot.html", {}, {}, ON_ITS_WAY, 200)
+    answer.background = after
+    return answer
 
 
 @get("/reset")

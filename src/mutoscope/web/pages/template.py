@@ -65,6 +65,7 @@ def frame(request: Asked, balance: Balance | None) -> dict[str, Any]:
         "base_url": studio.base_url,
         "registration_open": studio.policy.registration_open,
         "invites_open": studio.policy.invites_open,
+        "mail_is_sent": studio.mail is not None,
     }
 
 

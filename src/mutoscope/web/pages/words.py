@@ -49,6 +49,8 @@ DONE: Mapping[str, str] = {
     "trashed": "In the trash now.",
     "restored": "Taken out of the trash.",
     "password": "The new password is set. Every other session, token and key has ended.",
+    "email": "The e-mail address is kept.",
+    "email-removed": "The e-mail address is removed.",
     "invite-revoked": "The invitation is taken back.",
     "revoked": "The key is revoked.",
     "session-ended": "That session has ended.",

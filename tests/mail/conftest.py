@@ -1,0 +1,5 @@
+"""A certificate authority for all tests of mail."""
+
+from outgoing.conftest import authority
+
+__all__ = ["authority"]
