@@ -1,4 +1,4 @@
-"""Collections: a row each, and a row for each item in one, whose positions are their order."""
+"""Collections: a row each, with the ids of its items in order; one that is not there any more is passed over."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -14,21 +14,16 @@ from mutoscope.domain.media import Visibility
 from mutoscope.store.portable import Filled
 from mutoscope.store.sqlite.engine import Engine
 
-READ = """
-SELECT document, (SELECT json_group_array(json_array(position, media_id)) FROM collected WHERE collection_id = id)
-FROM collections ORDER BY id
-"""
+READ = "SELECT document, items FROM collections ORDER BY id"
 _HELD = """
-SELECT json_group_array(json_array(
-  collection_id, position, media_id, owner_id, document ->> 'visibility', document ->> 'hidden', document ->> 'trashed_at'
-))
-FROM collected JOIN media ON media.id = media_id WHERE collection_id IN ({marks})
+SELECT group_concat(json_array(id, owner_id, json_extract(document, '$.visibility', '$.hidden', '$.trashed_at')))
+FROM media WHERE id IN (SELECT value FROM json_each(?))
 """
-"""As one value, as in `search.page`."""
+"""What of items decides who sees them; as one value, as in `search.page`."""
 
 _decoder = msgspec.json.Decoder(Collection)
-_held_decoder = msgspec.json.Decoder(list[tuple[str, int, str, str, Visibility, int, int | None]])
-_order_decoder = msgspec.json.Decoder(list[tuple[int, str]])
+_order_decoder = msgspec.json.Decoder(tuple[str, ...])
+_held_decoder = msgspec.json.Decoder(list[tuple[str, str, tuple[Visibility, bool, int | None]]])
 
 
 class SqliteCollections:
@@ -63,16 +58,14 @@ def insert_filled(c: sqlite3.Connection, row: Filled) -> None:
     """A new row, with its items."""
     collection = row.collection
     c.execute(
-        "INSERT INTO collections (id, owner_id, version, document) VALUES (?, ?, ?, ?)",
-        (collection.id, collection.owner_id, collection.version, msgspec.json.encode(collection).decode()),
+        "INSERT INTO collections (id, owner_id, version, items, document) VALUES (?, ?, ?, ?, ?)",
+        (collection.id, collection.owner_id, collection.version, _text(row.media_ids), _text(collection)),
     )
-    _put(c, collection.id, {}, row.media_ids)
 
 
 def filled(row: tuple[str, str]) -> Filled:
     """What a row of READ says."""
-    places = sorted(_order_decoder.decode(row[1]))
-    return Filled(collection=_decoder.decode(row[0]), media_ids=tuple(id for _, id in places))
+    return Filled(collection=_decoder.decode(row[0]), media_ids=_order_decoder.decode(row[1]))
 
 
 def _add(c: sqlite3.Connection, collection: Collection, limit: int) -> None:
@@ -96,12 +89,19 @@ def _of_person(c: sqlite3.Connection, owner_id: str) -> list[Collection]:
 
 
 def _held(c: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[Held]]:
-    (found,) = c.execute(_HELD.format(marks=", ".join("?" * len(ids))), tuple(ids)).fetchone()
-    held: dict[str, list[Held]] = {id: [] for id in ids}
-    for collection_id, _, id, owner_id, visibility, hidden, trashed_at in sorted(_held_decoder.decode(found)):
-        item = Held(id=id, owner_id=owner_id, visibility=visibility, hidden=bool(hidden), trashed_at=trashed_at)
-        held[collection_id].append(item)
-    return held
+    orders = {id: _order(c, id) for id in ids}
+    wanted = {media_id for order in orders.values() for media_id in order}
+    (found,) = c.execute(_HELD, (_text(wanted),)).fetchone()
+    there = {
+        id: Held(id=id, owner_id=owner_id, visibility=visibility, hidden=hidden, trashed_at=trashed_at)
+        for id, owner_id, (visibility, hidden, trashed_at) in _held_decoder.decode(f"[{found or ''}]")
+    }
+    return {id: [there[media_id] for media_id in order if media_id in there] for id, order in orders.items()}
+
+
+def _order(c: sqlite3.Connection, id: str) -> tuple[str, ...]:
+    row = c.execute("SELECT items FROM collections WHERE id = ?", (id,)).fetchone()
+    return _order_decoder.decode(row[0]) if row else ()
 
 
 def _change(c: sqlite3.Connection, collection: Collection, expected_version: int, now: Millis) -> Collection:
@@ -118,28 +118,19 @@ def _rearrange(c: sqlite3.Connection, id: str, step: Step, expected_version: int
     if before is None:
         raise NotFound("There is no such collection, or it is not open to you.")
     check_version(before, expected_version)
-    places = dict(c.execute("SELECT media_id, position FROM collected WHERE collection_id = ?", (id,)))
-    order = sorted(places, key=places.__getitem__)
-    after, new_order = rearranged(before, order, step, {*order, *_known(c, step)}, now)
+    order = _order(c, id)
+    after, new_order = rearranged(before, order, step, _known(c, order, step), now)
     if after.version != before.version:
-        gone = [(id, media_id) for media_id in set(order) - set(new_order)]
-        c.executemany("DELETE FROM collected WHERE collection_id = ? AND media_id = ?", gone)
-        _put(c, id, places, new_order)
+        c.execute("UPDATE collections SET items = ? WHERE id = ?", (_text(new_order), id))
         _write(c, after, now)
     return after
 
 
-def _known(c: sqlite3.Connection, step: Step) -> list[str]:
-    """Which items of those to take in there are."""
-    ids = step.ids if isinstance(step, Add) else ()
-    rows = c.execute(f"SELECT id FROM media WHERE id IN ({', '.join('?' * len(ids))})", ids)  # noqa: S608
-    return [row[0] for row in rows]
-
-
-def _put(c: sqlite3.Connection, id: str, places: Mapping[str, int], order: Sequence[str]) -> None:
-    """Write the positions that are not as they should be."""
-    moved = [(id, media_id, place) for place, media_id in enumerate(order) if places.get(media_id) != place]
-    c.executemany("INSERT OR REPLACE INTO collected (collection_id, media_id, position) VALUES (?, ?, ?)", moved)
+def _known(c: sqlite3.Connection, order: Sequence[str], step: Step) -> set[str]:
+    """Which items there are, of those in a collection and of those to take in; as one value, as in `search.page`."""
+    asked = [*order, *(step.ids if isinstance(step, Add) else ())]
+    query = "SELECT json_group_array(id) FROM media WHERE id IN (SELECT value FROM json_each(?))"
+    return set(_order_decoder.decode(c.execute(query, (_text(asked),)).fetchone()[0]))
 
 
 def _delete(c: sqlite3.Connection, id: str, expected_version: int | None, now: Millis) -> bool:
@@ -155,9 +146,13 @@ def _delete(c: sqlite3.Connection, id: str, expected_version: int | None, now: M
 def _write(c: sqlite3.Connection, after: Collection, now: Millis) -> None:
     c.execute(
         "UPDATE collections SET version = ?, document = ? WHERE id = ?",
-        (after.version, msgspec.json.encode(after).decode(), after.id),
+        (after.version, _text(after), after.id),
     )
     _tell(c, after, now)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _tell(c: sqlite3.Connection, collection: Collection, now: Millis) -> None:

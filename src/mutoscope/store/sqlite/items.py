@@ -45,8 +45,8 @@ def get(c: sqlite3.Connection, id: str) -> Media | None:
 
 def all_of(c: sqlite3.Connection, ids: Sequence[str]) -> list[Media]:
     """The items of these ids, in that order. They come as one value, as in `search.page`."""
-    marks = ", ".join("?" * len(ids))
-    row = c.execute(f"SELECT group_concat({AS_JSON}) FROM media WHERE id IN ({marks})", tuple(ids)).fetchone()  # noqa: S608
+    query = f"SELECT group_concat({AS_JSON}) FROM media WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+    row = c.execute(query, (msgspec.json.encode(ids).decode(),)).fetchone()
     found = {item.id: item for item in from_json(row[0] or "")}
     return [found[id] for id in ids if id in found]
 
