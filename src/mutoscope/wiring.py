@@ -33,6 +33,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -169,7 +170,7 @@ def _studio(
     store, clock, ids = worker.store, worker.clock, Ids(worker.clock)
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
-    accounts = Accounts(store, ids, clock, keys.jwt, policy)
+    accounts, gallery = Accounts(store, ids, clock, keys.jwt, policy), Gallery(store, clock, policy)
     return Studio(
         accounts=accounts,
         resets=Resets(store, clock, accounts),
@@ -183,7 +184,8 @@ def _studio(
         ),
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
-        gallery=Gallery(store, clock, policy),
+        gallery=gallery,
+        collections=Collections(store, gallery, ids, clock, policy),
         unlocking=Unlocking(store, ids, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,

@@ -26,6 +26,7 @@ from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -91,7 +92,7 @@ class House:
         store, clock = self.store, self.clock
         categories = load_categories(None)
         addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
-        accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
+        accounts, gallery = Accounts(store, ids, clock, [TOKEN_KEY], policy), Gallery(store, clock, policy)
         return Studio(
             accounts=accounts,
             resets=Resets(store, clock, accounts),
@@ -104,7 +105,8 @@ class House:
             ),
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
-            gallery=Gallery(store, clock, policy),
+            gallery=gallery,
+            collections=Collections(store, gallery, ids, clock, policy),
             unlocking=Unlocking(store, ids, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,
