@@ -37,6 +37,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.counting import Counting
 from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
@@ -202,6 +203,7 @@ def _studio(
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=gallery,
+        collections=Collections(store, gallery, ids, clock, policy),
         unlocking=Unlocking(store, ids, clock, policy),
         counting=Counting(store, clock, keys.signing[0]),
         liking=Liking(store, gallery, clock),

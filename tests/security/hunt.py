@@ -9,6 +9,7 @@ import httpx2
 from msgspec import structs
 
 from cast import facts, grant, person, wish
+from mutoscope.domain.collections import Add
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
 from web.house import OUR_PAGE, House, content
@@ -40,16 +41,24 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"json": {"price": 4}},
     {"json": {"unlock_price": 0, "is_blurred": False, "title": "mine"}},
     {"data": {"title": "mine", "tags": "", "visibility": "public", "price": "4", "unlock_price": "0", "name": "alice"}},
+    {"json": {"ids": ["med_00000000000000000000000000"], "title": "mine", "cover": ""}},
 )
 
 
 class Quarry:
-    """A locked item of alice's, and all of it that must not be found."""
+    """A locked item of alice's, in a public collection of hers, and all of it that must not be found."""
 
     def __init__(
-        self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str]
+        self,
+        house: House,
+        item: Media,
+        refunded: Person,
+        suspended: str,
+        once: Mapping[Variant, str],
+        collection_id: str,
     ) -> None:
         self.house, self.item, self.refunded, self._suspended, self._once = house, item, refunded, suspended, once
+        self.collection_id = collection_id
         texts = [*WORDS.values(), item.facts.sha256, item.placeholder, str(item.seed), str(item.facts.size_bytes)]
         texts += [EMAIL, EMAIL.partition("@")[0], *item.tags, "deepest-model", "cfg-7531", item.facts.codec]
         self._texts = {text.lower().encode() for text in texts}
@@ -120,7 +129,9 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
     await house.store.unlocks.refund(unlock.id, house.clock.now())
     found = await house.store.media.get(item.id)
     assert found is not None
-    return Quarry(house, structs.replace(found), payer, cookie, once), other
+    made = await house.studio.collections.create(house.alice, "Hers", "", Visibility.PUBLIC)
+    await house.store.collections.rearrange(made.id, Add((item.id, other.id)), None, house.clock.now())
+    return Quarry(house, structs.replace(found), payer, cookie, once, made.id), other
 
 
 class Leak(AssertionError):
@@ -154,7 +165,7 @@ async def hunt_files(quarry: Quarry, other: Media, hunter: str) -> int:
 
 
 async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
-    """Every other route, with the item, its job and its unlocks in the path. Returns how often was asked."""
+    """Every other route, with the item, its job, its unlocks and its collection in the path. Returns how often was asked."""
     routes = {
         (method, route.path_format)
         for route in quarry.house.app.routes
@@ -165,7 +176,7 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
     asked = 0
     async with quarry.hunter(hunter) as client:
         for method, path in sorted(routes):
-            for address in _addresses(quarry.item, path):
+            for address in _addresses(quarry, path):
                 for way in WAYS:
                     for body in BODIES if method in ("POST", "PATCH", "DELETE", "PUT") else BODIES[:1]:
                         answer = await client.request(method, address, headers=way, **body)
@@ -174,11 +185,13 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
     return asked
 
 
-def _addresses(item: Media, path: str) -> Iterator[str]:
+def _addresses(quarry: Quarry, path: str) -> Iterator[str]:
+    item = quarry.item
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
     ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
-    for id in (item.id, item.generation_id) if "{id}" in path else ("",):
+    ids |= {"collection_id": quarry.collection_id}
+    for id in (item.id, item.generation_id, quarry.collection_id) if "{id}" in path else ("",):
         yield path.format(**ids, id=id)
 
 

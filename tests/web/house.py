@@ -27,6 +27,7 @@ from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.counting import Counting
 from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
@@ -123,6 +124,7 @@ class House:
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=gallery,
+            collections=Collections(store, gallery, ids, clock, policy),
             unlocking=Unlocking(store, ids, clock, policy),
             counting=Counting(store, clock, SIGNING_KEY),
             liking=Liking(store, gallery, clock),

@@ -10,6 +10,7 @@ from mutoscope.domain.ids import Clock
 from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
+from mutoscope.services.collections import Collections
 from mutoscope.services.counting import Counting
 from mutoscope.services.emails import Emails
 from mutoscope.services.gallery import Gallery
@@ -47,6 +48,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Outcomes
     hooks: Hooks
     gallery: Gallery
+    collections: Collections
     unlocking: Unlocking
     counting: Counting
     liking: Liking

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mutoscope.domain.ids import Millis
 from mutoscope.store.port.basics import Page, StoreUnavailable
+from mutoscope.store.port.collections import CollectionsStore
 from mutoscope.store.port.counting import LikesStore, ViewsStore
 from mutoscope.store.port.generations import NOTHING, GenerationFilter, Generations, Limits, Patch
 from mutoscope.store.port.media import Blur, MediaStore
@@ -22,6 +23,7 @@ __all__ = [
     "NOTHING",
     "Blur",
     "Buckets",
+    "CollectionsStore",
     "Events",
     "GenerationFilter",
     "Generations",
@@ -54,6 +56,7 @@ class Store(Protocol):
     unlocks: Unlocks
     views: ViewsStore
     likes: LikesStore
+    collections: CollectionsStore
     people: People
     keys: KeysStore
     invites: InvitesStore

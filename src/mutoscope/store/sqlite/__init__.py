@@ -10,6 +10,7 @@ import mutoscope.store.sqlite.views as views
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
     Buckets,
+    CollectionsStore,
     Events,
     Generations,
     HooksStore,
@@ -28,6 +29,7 @@ from mutoscope.store.port import (
 )
 from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
+from mutoscope.store.sqlite.collections import SqliteCollections
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
@@ -57,6 +59,7 @@ class SqliteStore:
         self.unlocks: Unlocks = SqliteUnlocks(engine)
         self.views: ViewsStore = SqliteViews(engine)
         self.likes: LikesStore = SqliteLikes(engine)
+        self.collections: CollectionsStore = SqliteCollections(engine)
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)

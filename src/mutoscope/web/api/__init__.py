@@ -5,6 +5,7 @@ from litestar import Router
 from mutoscope.web.api import (
     auth,
     catalogue,
+    collections,
     emails,
     generations,
     invites,
@@ -35,6 +36,7 @@ def api_router() -> Router:
                     *generations.routes,
                     *media.routes,
                     *likes.routes,
+                    *collections.routes,
                     *outcomes.routes,
                     *unlocks.routes,
                 ],

@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from mutoscope.domain.errors import SignInNeeded
-from mutoscope.web.pages import account, browse, create, entry, item, jobs
+from mutoscope.web.pages import account, browse, collections, create, entry, item, jobs
 from mutoscope.web.pages.assets import asset
 from mutoscope.web.pages.forms import to_sign_in
 from mutoscope.web.pages.template import note_cursor
@@ -30,6 +30,14 @@ page_routes: list[ControllerRouterHandler] = [
             item.unlike,
             item.discard,
             item.restore,
+            item.collect,
+            collections.collections,
+            collections.create_collection,
+            collections.collection,
+            collections.edit_collection,
+            collections.delete_collection,
+            collections.remove_from_collection,
+            collections.move_in_collection,
             entry.sign_in_page,
             entry.sign_in,
             entry.sign_in_by_link,

@@ -5,9 +5,11 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from mutoscope.domain.collections import COLLECTIONS_OF_ONE
 from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
 from mutoscope.services.gallery import Changes
+from mutoscope.services.sorting import Sorting
 from mutoscope.web.limits import count_like
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import page
@@ -24,6 +26,7 @@ async def _show(
     wrong: dict[str, str] | None = None,
     status: int = 200,
     unlock_wrong: str = "",
+    collect_wrong: str = "",
 ) -> Response[str]:
     studio, viewer = studio_of(request), viewer_of(request)
     view = await render_item(studio, viewer, item)
@@ -37,6 +40,8 @@ async def _show(
         "blur_intensity": view.blur_intensity,
         "version": view.version,
     }
+    by_title = Sorting(by="title")
+    mine = await studio.collections.mine(request.user, by_title, None, COLLECTIONS_OF_ONE) if request.user else None
     return await page(
         request,
         "item.html",
@@ -47,6 +52,8 @@ async def _show(
         typed=fields | (typed or {}),
         wrong=wrong or {},
         unlock_wrong=unlock_wrong,
+        collections=mine.items if mine else (),
+        collect_wrong=collect_wrong,
         title_chars=TITLE_CHARS,
         description_chars=DESCRIPTION_CHARS,
     )
@@ -159,3 +166,16 @@ async def restore(request: Asked, id: FromPath[str]) -> Response[None]:
     signed_in(request)
     await studio_of(request).gallery.restore(viewer_of(request), id)
     return go(f"/m/{id}?done=restored")
+
+
+@post("/m/{id:str}/collect")
+async def collect(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
+    """Take it into one of one's collections."""
+    signed_in(request)
+    studio, viewer, typed = studio_of(request), viewer_of(request), await fields_of(request)
+    found = await studio.gallery.get(viewer, id)
+    try:
+        collection = await studio.collections.add(viewer, typed.get("collection", ""), [found.id])
+    except (Conflict, Invalid) as e:
+        return await _show(request, found, status=e.status, collect_wrong=e.detail)
+    return go(f"/collections/{collection.id}?done=collected")

@@ -40,11 +40,22 @@ VISIBILITIES: Mapping[Visibility, str] = {
     Visibility.PRIVATE: "Private: for you alone",
 }
 
+COLLECTION_VISIBILITIES: Mapping[Visibility, str] = {
+    Visibility.PRIVATE: "Private: you alone",
+    Visibility.UNLISTED: "Unlisted: those who have its address, of what is public in it",
+    Visibility.PUBLIC: "Public: everyone, of what is public in it",
+}
+
 DONE: Mapping[str, str] = {
     "ordered": "Ordered. The tokens are set aside until it is done.",
     "canceled": "The job is being stopped.",
     "retried": "Ordered again.",
     "saved": "Saved.",
+    "collected": "It is in the collection now.",
+    "collection-made": "Made. Fill it from the page of a picture or film.",
+    "collection-deleted": "The collection is deleted; what was in it is still there.",
+    "taken-out": "Taken out of the collection.",
+    "moved": "Moved.",
     "unlocked": "Unlocked. It is yours to look at, for ever.",
     "trashed": "In the trash now.",
     "restored": "Taken out of the trash.",
@@ -62,7 +73,7 @@ DONE: Mapping[str, str] = {
 SCOPES: Mapping[Scope, str] = {
     Scope.GENERATE: "Generate: order pictures and films, spend tokens, follow and cancel jobs",
     Scope.READ: "Read: see what you see, private items and your statement too",
-    Scope.MANAGE: "Manage: change, throw away and restore your items",
+    Scope.MANAGE: "Manage: change, throw away and restore your items, and your collections",
     Scope.ADMIN: "Admin: grant tokens and resolve jobs; the other scopes then reach everybody's items",
 }
 

@@ -14,6 +14,7 @@ import mutoscope.store.mongo.migrations.m0004_keys as m0004_keys
 import mutoscope.store.mongo.migrations.m0005_unlocks as m0005_unlocks
 import mutoscope.store.mongo.migrations.m0006_counts as m0006_counts
 import mutoscope.store.mongo.migrations.m0007_email as m0007_email
+import mutoscope.store.mongo.migrations.m0008_collections as m0008_collections
 from mutoscope.store.mongo.engine import Document
 
 Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
@@ -26,4 +27,5 @@ STEPS: Mapping[int, Step] = {
     5: m0005_unlocks.apply,
     6: m0006_counts.apply,
     7: m0007_email.apply,
+    8: m0008_collections.apply,
 }
