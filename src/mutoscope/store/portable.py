@@ -19,6 +19,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 
 
@@ -74,10 +75,11 @@ Row = (
     | Retired
     | ApiKey
     | Invite
+    | ShareLink
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Unlock, Retired, ApiKey, Invite,
+    Unlock, Retired, ApiKey, Invite, ShareLink,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -9,6 +9,7 @@ import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.keys as keys
 import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
+import mutoscope.store.mongo.shares as shares
 import mutoscope.store.mongo.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.generation import Generation
@@ -17,6 +18,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.domain.search import terms_of
+from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.mongo.documents import (
     from_generation,
@@ -136,6 +138,7 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     models.COLLECTION: lambda document: struct_of(document, Retired),
     keys.COLLECTION: keys.to_key,
     invites.COLLECTION: invites.to_invite,
+    shares.COLLECTION: shares.to_link,
 }
 _COLLECTIONS: Mapping[type[Row], str] = {
     Person: "people",
@@ -152,6 +155,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Retired: models.COLLECTION,
     ApiKey: keys.COLLECTION,
     Invite: invites.COLLECTION,
+    ShareLink: shares.COLLECTION,
 }
 _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Person: from_person,
@@ -167,4 +171,5 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Retired: models.from_retired,
     ApiKey: keys.from_key,
     Invite: invites.from_invite,
+    ShareLink: shares.from_link,
 }

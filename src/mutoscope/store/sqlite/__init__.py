@@ -18,6 +18,7 @@ from mutoscope.store.port import (
     MediaStore,
     ModelsStore,
     People,
+    SharesStore,
     Stats,
     Store,
     StoreUnavailable,
@@ -36,6 +37,7 @@ from mutoscope.store.sqlite.ledger import SqliteLedger
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
+from mutoscope.store.sqlite.shares import SqliteShares
 from mutoscope.store.sqlite.stats import SqliteStats
 from mutoscope.store.sqlite.unlocks import SqliteUnlocks
 
@@ -53,6 +55,7 @@ class SqliteStore:
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)
+        self.shares: SharesStore = SqliteShares(engine)
         self.buckets: Buckets = MemoryBuckets(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.hooks: HooksStore = SqliteHooks(engine)

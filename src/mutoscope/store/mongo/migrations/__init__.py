@@ -12,6 +12,7 @@ import mutoscope.store.mongo.migrations.m0002_models as m0002_models
 import mutoscope.store.mongo.migrations.m0003_deliveries as m0003_deliveries
 import mutoscope.store.mongo.migrations.m0004_keys as m0004_keys
 import mutoscope.store.mongo.migrations.m0005_unlocks as m0005_unlocks
+import mutoscope.store.mongo.migrations.m0006_shares as m0006_shares
 from mutoscope.store.mongo.engine import Document
 
 Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
@@ -22,4 +23,5 @@ STEPS: Mapping[int, Step] = {
     3: m0003_deliveries.apply,
     4: m0004_keys.apply,
     5: m0005_unlocks.apply,
+    6: m0006_shares.apply,
 }
