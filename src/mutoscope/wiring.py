@@ -42,9 +42,11 @@ from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.proofs import Proofs
 from mutoscope.services.resets import Resets
 from mutoscope.services.restoring import Restored, restore_backup
 from mutoscope.services.sessions import Sessions
+from mutoscope.services.sharing import Sharing
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.services.unlocking import Unlocking
@@ -170,20 +172,22 @@ def _studio(
     categories = load_categories(_if_there(settings.data_dir / "categories.toml"))
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     accounts = Accounts(store, ids, clock, keys.jwt, policy)
+    gallery, limits = Gallery(store, clock, policy), Limits(store.buckets, clock, policy)
     return Studio(
         accounts=accounts,
         resets=Resets(store, clock, accounts),
         sessions=Sessions(store, clock),
         keys=Keys(store, ids, clock),
         invites=Invites(store, ids, clock),
-        limits=Limits(store.buckets, clock, policy),
+        limits=limits,
         generate=Generate(
             store, worker.blobs, worker.darkroom, catalogue, categories, ids, clock, policy, loop.wake,
             lambda: dice.randbelow(SEED_MAX + 1),
         ),
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
-        gallery=Gallery(store, clock, policy),
+        gallery=gallery,
+        sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(keys.signing, clock)),
         unlocking=Unlocking(store, ids, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,

@@ -13,7 +13,7 @@ from mutoscope.domain.keys import ApiKey, Scope
 from mutoscope.domain.limits import Rate, bucket
 from mutoscope.domain.sharing import ShareLink
 
-api_keys, invites, links = Bundle("api_keys"), Bundle("invites"), Bundle("links")
+api_keys, invites, share_links = Bundle("api_keys"), Bundle("invites"), Bundle("share_links")
 RATE = Rate(name="tried", burst=2, refill_ms=7 * SECOND)
 scopes = st.lists(st.sampled_from(Scope), min_size=1, max_size=4, unique=True).map(tuple)
 
@@ -49,7 +49,7 @@ class KeyRules(Pair):
         self.ask(lambda store: store.keys.of_person(key[0]))
 
     @rule(
-        target=links, owner=people | people | st.just(NOBODY), to=st.sampled_from(["a", "b"]),
+        target=share_links, owner=people | people | st.just(NOBODY), to=st.sampled_from(["a", "b"]),
         lasts=st.none() | st.sampled_from([1, 3600]), limit=st.sampled_from([1, 2, 20]),
     )  # fmt: skip
     def make_link(self, owner: str, to: str, lasts: int | None, limit: int) -> tuple[str, str, str]:
@@ -62,7 +62,7 @@ class KeyRules(Pair):
         self.ask(lambda store: store.shares.of_target(to))
         return owner, number, link.secret_hash
 
-    @rule(link=links, late=st.sampled_from([0, 0, 5]), limit=st.sampled_from([1, 2, 20]))
+    @rule(link=share_links, late=st.sampled_from([0, 0, 5]), limit=st.sampled_from([1, 2, 20]))
     def use_link(self, link: tuple[str, str, str], late: int, limit: int) -> None:
         owner, id, secret_hash = link
         now = self.now()
@@ -71,7 +71,7 @@ class KeyRules(Pair):
         self.ask(lambda store: store.shares.get(id, now))
         self.ask(lambda store: store.shares.of_owner(owner, None, limit))
 
-    @rule(link=links, other=st.none() | people, anybody=st.booleans())
+    @rule(link=share_links, other=st.none() | people, anybody=st.booleans())
     def revoke_link(self, link: tuple[str, str, str], other: str | None, anybody: bool) -> None:
         now = self.now()
         self.ask(lambda store: store.shares.revoke(link[1], None if anybody else other or link[0], now))

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import msgspec
 from msgspec import structs
 
 from cast import facts, grant, person, wish
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
-from web.house import OUR_PAGE, House, content
+from mutoscope.domain.sharing import ShareLink
+from mutoscope.services.sharing import Wish
+from web.house import BASE, OUR_PAGE, House, content
 
 SHARP = [variant for variant in Variant if variant not in BLURRED]
 WORDS = {
@@ -22,7 +25,10 @@ WORDS = {
 }
 GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
-STRANGERS = ("stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another")
+STRANGERS = (
+    "stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another",
+    "linked", "once linked", "linked to another", "link taken off",
+)  # fmt: skip
 WAYS: tuple[dict[str, str], ...] = (
     {},
     {"Accept": "text/html"},
@@ -41,13 +47,23 @@ BODIES: tuple[dict[str, Any], ...] = (
 )
 
 
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """Share links: to the item, with its secret and the addresses of files from before it was locked; and to another item."""
+
+    link: ShareLink
+    secret: str
+    once: Mapping[Variant, str]
+    other: ShareLink
+
+
 class Quarry:
     """A locked item of alice's, and all of it that must not be found."""
 
     def __init__(
-        self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str]
+        self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str], given: Given
     ) -> None:
         self.house, self.item, self.refunded, self._suspended, self._once = house, item, refunded, suspended, once
+        self.given = given
         texts = [*WORDS.values(), item.facts.sha256, item.placeholder, str(item.seed), str(item.facts.size_bytes)]
         texts += [*item.tags, "deepest-model", "cfg-7531", item.facts.codec]
         self._texts = {text.lower().encode() for text in texts}
@@ -76,6 +92,14 @@ class Quarry:
                 return self._once[variant].partition("?")[2]
             case "signed for another":
                 return addresses.path(other, variant).partition("?")[2]
+            case "linked":
+                return addresses.path(self.item, variant, self.given.link.id).partition("?")[2]
+            case "once linked":
+                return self.given.once[variant].partition("?")[2]
+            case "linked to another":
+                return addresses.path(self.item, variant, self.given.other.id).partition("?")[2]
+            case "link taken off":
+                return addresses.path(self.item, variant, self.given.link.id).partition("&")[2]
             case "expired":
                 return "e=1000000000&s=" + addresses.path(self.item, variant).partition("&s=")[2]
             case "forged":
@@ -107,6 +131,7 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
         facts=facts(sha256="fe" * 32, size_bytes=7_654_321, codec="codec-x264-z"), **own,
     )  # fmt: skip
     once = {variant: house.studio.addresses.path(item, variant) for variant in Variant}
+    given = await _given(house, item, other)
     payer, dave = person("erin"), person("dave")
     await house.store.people.add(payer, grant(payer, 100))
     await house.store.people.add(dave, None)
@@ -117,7 +142,14 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
     await house.store.unlocks.refund(unlock.id, house.clock.now())
     found = await house.store.media.get(item.id)
     assert found is not None
-    return Quarry(house, structs.replace(found), payer, cookie, once), other
+    return Quarry(house, structs.replace(found), payer, cookie, once, given), other
+
+
+async def _given(house: House, item: Media, other: Media) -> Given:
+    link, secret = await house.studio.sharing.create(house.alice, item.id, Wish())
+    elsewhere, _ = await house.studio.sharing.create(house.alice, other.id, Wish())
+    once = {variant: house.studio.addresses.path(item, variant, link.id) for variant in Variant}
+    return Given(link=link, secret=secret, once=once, other=elsewhere)
 
 
 class Leak(AssertionError):
@@ -161,7 +193,7 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
     asked = 0
     async with quarry.hunter(hunter) as client:
         for method, path in sorted(routes):
-            for address in _addresses(quarry.item, path):
+            for address in _addresses(quarry, path):
                 for way in WAYS:
                     for body in BODIES if method in ("POST", "PATCH", "DELETE", "PUT") else BODIES[:1]:
                         answer = await client.request(method, address, headers=way, **body)
@@ -170,9 +202,15 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
     return asked
 
 
-def _addresses(item: Media, path: str) -> Iterator[str]:
+def _addresses(quarry: Quarry, path: str) -> Iterator[str]:
+    item = quarry.item
+    if path == "/oembed":
+        for more in ("", "&maxwidth=100&maxheight=100", "&format=xml"):
+            yield f"/oembed?url={BASE}/m/{item.id}{more}"
+        return
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
+    ids |= {"link_id": quarry.given.link.id, "secret": quarry.given.secret}
     ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
     for id in (item.id, item.generation_id) if "{id}" in path else ("",):
         yield path.format(**ids, id=id)

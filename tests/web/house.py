@@ -35,8 +35,10 @@ from mutoscope.services.limits import Limits
 from mutoscope.services.links import Links
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.proofs import Proofs
 from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
+from mutoscope.services.sharing import Sharing
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.services.unlocking import Unlocking
@@ -49,6 +51,7 @@ from mutoscope.web.app import create_app
 BASE = "http://studio.example"
 OUR_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 TOKEN_KEY = "a key that only tests know, and long enough for every algorithm that they try"
+SIGNING = [b"a signing key of the tests"]
 GRANTED = 1_000
 WINDOW_MS = HOUR
 PASSWORD = "correct horse battery"
@@ -73,6 +76,15 @@ MIME = {
 }
 """Of the variants that are not as the master is; thumbnails are WebP."""
 
+SIZES = {
+    Variant.THUMB_SMALL: (320, 180),
+    Variant.THUMB_MEDIUM: (640, 360),
+    Variant.BLURRED: (640, 360),
+    Variant.BLURRED_SMALL: (320, 180),
+    Variant.STORYBOARD_VTT: (0, 0),
+}
+"""Of the variants that are not as large as the film."""
+
 
 class House:
     """One studio of one test."""
@@ -90,21 +102,23 @@ class House:
     def _studio(self, darkroom: Darkroom, policy: Policy) -> Studio:
         store, clock = self.store, self.clock
         categories = load_categories(None)
-        addresses = Addresses([b"a signing key of the tests"], clock, WINDOW_MS)
+        addresses = Addresses(SIGNING, clock, WINDOW_MS)
         accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
+        gallery, limits = Gallery(store, clock, policy), Limits(store.buckets, clock, policy)
         return Studio(
             accounts=accounts,
             resets=Resets(store, clock, accounts),
             sessions=Sessions(store, clock),
             keys=Keys(store, ids, clock),
             invites=Invites(store, ids, clock),
-            limits=Limits(store.buckets, clock, policy),
+            limits=limits,
             generate=Generate(
                 store, self.blobs, darkroom, self.catalogue, categories, ids, clock, policy, lambda: None, lambda: 7
             ),
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
-            gallery=Gallery(store, clock, policy),
+            gallery=gallery,
+            sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(SIGNING, clock)),
             unlocking=Unlocking(store, ids, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,
@@ -202,7 +216,10 @@ class House:
             key, path = key_for(item.facts.kind, item.id, variant, mime), self.folder / "original"
             path.write_bytes(content(item.id, variant))
             await self.blobs.put(key, path, mime)
-            files[variant] = StoredFile(key=key, mime_type=mime, size_bytes=len(content(item.id, variant)))
+            width, height = SIZES.get(variant, (item.facts.width, item.facts.height))
+            files[variant] = StoredFile(
+                key=key, mime_type=mime, size_bytes=len(content(item.id, variant)), width=width, height=height
+            )
         return files
 
     async def change(self, item: Media, **fields: Any) -> Media:

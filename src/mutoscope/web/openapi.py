@@ -52,7 +52,7 @@ LIMITED = frozenset(
         "change_password",
         "reset_password",
     }
-    | {"create_generation", "retry_generation"}
+    | {"create_generation", "retry_generation", "create_share_link"}
 )
 COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(
@@ -67,6 +67,7 @@ CLASHING = frozenset(
         "cancel_generation",
         "retry_generation",
         "unlock_item",
+        "create_share_link",
     }
 )
 ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link", "list_unlocks", "refund_unlock"})
@@ -180,6 +181,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
         kinds = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv", "unlock_id": "unl"}
+        kinds |= {"link_id": "shr"}
         kind = kinds.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
@@ -215,6 +217,12 @@ def _by_hand() -> Json:
             "schema": {"type": "string"},
         },
         {"name": "s", "in": "query", "schema": {"type": "string"}},
+        {
+            "name": "l",
+            "in": "query",
+            "description": "the share link that it was handed out through",
+            "schema": {"type": "string"},
+        },
         {"name": "download", "in": "query", "description": "1: save under the item's title", "schema": {"enum": ["1"]}},
     ]
     ranged: list[Json] = [

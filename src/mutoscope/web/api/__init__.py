@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from mutoscope.web.api import auth, catalogue, generations, invites, keys, media, outcomes, tokens, unlocks
+from mutoscope.web.api import auth, catalogue, generations, invites, keys, media, outcomes, shares, tokens, unlocks
 from mutoscope.web.bodies import json_only
 
 
@@ -23,6 +23,7 @@ def api_router() -> Router:
                     *media.routes,
                     *outcomes.routes,
                     *unlocks.routes,
+                    *shares.routes,
                 ],
                 before_request=json_only,
             ),

@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from mutoscope.domain.errors import SignInNeeded
-from mutoscope.web.pages import account, browse, create, entry, item, jobs
+from mutoscope.web.pages import account, browse, create, entry, item, jobs, shared
 from mutoscope.web.pages.assets import asset
 from mutoscope.web.pages.forms import to_sign_in
 from mutoscope.web.pages.template import note_cursor
@@ -27,6 +27,10 @@ page_routes: list[ControllerRouterHandler] = [
             item.unlock,
             item.discard,
             item.restore,
+            item.share,
+            item.stop_sharing,
+            shared.shared,
+            shared.prove,
             entry.sign_in_page,
             entry.sign_in,
             entry.sign_in_by_link,

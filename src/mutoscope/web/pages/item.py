@@ -1,13 +1,21 @@
 """One item: the film or picture itself, what is known of it, and what its owner does with it."""
 
+from contextlib import suppress
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
+from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens, NotFound
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
+from mutoscope.domain.rights import STRANGER, allowed, may_change
+from mutoscope.domain.sharing import PASSWORD_CHARS, stands
+from mutoscope.services.cards import Card, card_of
 from mutoscope.services.gallery import Changes
+from mutoscope.services.sharing import Wish
+from mutoscope.services.studio import Studio
+from mutoscope.web.api.shares import ShareLinkView, link_view, share_url
+from mutoscope.web.limits import source
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_item
@@ -22,10 +30,17 @@ async def _show(
     typed: dict[str, str] | None = None,
     wrong: dict[str, str] | None = None,
     status: int = 200,
-    unlock_wrong: str = "",
+    **more: Any,
 ) -> Response[str]:
     studio, viewer = studio_of(request), viewer_of(request)
     view = await render_item(studio, viewer, item)
+    shown: dict[str, Any] = {
+        "unlock_wrong": "",
+        "share_url": None,
+        "link_password_chars": PASSWORD_CHARS,
+        "links": await _links(request, item),
+        "card": await _card(studio, item),
+    }
     fields: dict[str, Any] = {
         "title": view.title,
         "description": view.description,
@@ -45,10 +60,27 @@ async def _show(
         may_change=view.mine or viewer.is_admin,
         typed=fields | (typed or {}),
         wrong=wrong or {},
-        unlock_wrong=unlock_wrong,
         title_chars=TITLE_CHARS,
         description_chars=DESCRIPTION_CHARS,
+        **(shown | more),
     )
+
+
+async def _links(request: Asked, item: Media) -> list[ShareLinkView]:
+    """The links to it that stand, for who may revoke them."""
+    studio = studio_of(request)
+    if request.user is None or not may_change(viewer_of(request), item):
+        return []
+    now = studio.clock.now()
+    found = await studio.sharing.of_target(request.user, item.id)
+    return [link_view(link, now) for link in found if stands(link, now)]
+
+
+async def _card(studio: Studio, item: Media) -> Card | None:
+    """What other sites are told of it: nothing of what strangers may not see."""
+    if not allowed(STRANGER, item, None) or not (studio.policy.gallery_open or item.visibility is Visibility.UNLISTED):
+        return None
+    return card_of(item, await studio.gallery.name_of(item.owner_id), studio.base_url)
 
 
 @get("/m/{id:str}")
@@ -143,3 +175,31 @@ async def restore(request: Asked, id: FromPath[str]) -> Response[None]:
     signed_in(request)
     await studio_of(request).gallery.restore(viewer_of(request), id)
     return go(f"/m/{id}?done=restored")
+
+
+@post("/m/{id:str}/links", status_code=200)
+async def share(request: Asked, id: FromPath[str]) -> Response[str]:
+    """Make a share link, and show its address this once: the answer is the page itself, as nothing else has it."""
+    person, studio, typed = signed_in(request), studio_of(request), await fields_of(request)
+    found = await studio.gallery.get(viewer_of(request), id)
+    hours, password = typed.get("hours", "").strip(), typed.get("link_password", "")
+    try:
+        lasts = _number(typed, "hours") if hours else None
+        _, secret = await studio.sharing.create(
+            person, id, Wish(hours=lasts, password=password or None), source(request) or ""
+        )
+    except Invalid as e:
+        wrong = wrong_fields(e)
+        said = {"link_password": wrong["password"]} if "password" in wrong else {"link": e.detail}
+        return await _show(request, found, wrong=said, status=e.status)
+    except Conflict as e:
+        return await _show(request, found, wrong={"link": e.detail}, status=e.status)
+    return await _show(request, found, share_url=share_url(studio, secret))
+
+
+@post("/m/{id:str}/links/{link_id:str}/revoke")
+async def stop_sharing(request: Asked, id: FromPath[str], link_id: FromPath[str]) -> Response[None]:
+    """Revoke a share link; one that is gone already is no reason to complain."""
+    with suppress(NotFound):
+        await studio_of(request).sharing.revoke(signed_in(request), link_id)
+    return go(f"/m/{id}?done=link-revoked")

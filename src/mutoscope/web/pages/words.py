@@ -40,6 +40,15 @@ VISIBILITIES: Mapping[Visibility, str] = {
     Visibility.PRIVATE: "Private: for you alone",
 }
 
+LASTS: Mapping[int | None, str] = {
+    1: "An hour",
+    24: "A day",
+    24 * 7: "A week",
+    24 * 30: "30 days",
+    None: "Until it is revoked",
+}
+"""How long a share link may last, by hours, on the pages; over REST it may be any number of them."""
+
 DONE: Mapping[str, str] = {
     "ordered": "Ordered. The tokens are set aside until it is done.",
     "canceled": "The job is being stopped.",
@@ -47,6 +56,7 @@ DONE: Mapping[str, str] = {
     "saved": "Saved.",
     "unlocked": "Unlocked. It is yours to look at, for ever.",
     "trashed": "In the trash now.",
+    "link-revoked": "The link is revoked: it opens nothing any more.",
     "restored": "Taken out of the trash.",
     "password": "The new password is set. Every other session, token and key has ended.",
     "invite-revoked": "The invitation is taken back.",
