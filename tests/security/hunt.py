@@ -189,6 +189,8 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
         for route in quarry.house.app.routes
         for method in (getattr(route, "methods", None) or set()) - {"OPTIONS"}
         if route.path_format not in ("/media/{media_id}/{variant}", "/api/events", "/sign-out")
+        # Whoever did that would be refused everything from then on, and the hunt be over.
+        and not route.path_format.endswith("/sign-out-everywhere")
     }
     asked = 0
     async with quarry.hunter(hunter) as client:
