@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 from mutoscope.domain import ledger
+from mutoscope.domain.collections import Collection
 from mutoscope.domain.generation import Generation, Pinned, ProviderJob, State
 from mutoscope.domain.ids import Ids, Millis
 from mutoscope.domain.ledger import Entry
@@ -150,3 +151,9 @@ def media(of: Generation, position: int = 0, **fields: Any) -> Media:
         "updated_at": NOON,
     }
     return Media(**(defaults | fields))
+
+
+def collection(owner: Person, **fields: Any) -> Collection:
+    """A collection of that owner's, empty and private."""
+    defaults = {"id": ids.new("col"), "title": "Harbours", "created_at": NOON, "updated_at": NOON}
+    return Collection(owner_id=owner.id, **(defaults | fields))

@@ -33,6 +33,7 @@ from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.backup import Backup, Layout, Verified, verify_backup
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -188,6 +189,7 @@ def _studio(
         hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=gallery,
         sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(keys.signing, clock)),
+        collections=Collections(store, gallery, ids, clock, policy),
         unlocking=Unlocking(store, ids, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,

@@ -9,6 +9,7 @@ from unittest import mock
 
 import hypothesis
 import pytest
+from collection_rules import CollectionRules
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, multiple, run_state_machine_as_test
@@ -42,7 +43,7 @@ THRESHOLDS = (
 Opener = Callable[[cast.HandClock], Coroutine[Any, Any, Sequence[Store]]]
 
 
-class Studio(JobRules, ItemRules, PeopleRules, KeyRules, ModelRules):
+class Studio(JobRules, ItemRules, PeopleRules, KeyRules, ModelRules, CollectionRules):
     """Everything that the port can do."""
 
     @initialize(target=people, large=st.booleans(), order=orders, looks=st.lists(looks, min_size=2, max_size=3))
@@ -66,6 +67,7 @@ class Studio(JobRules, ItemRules, PeopleRules, KeyRules, ModelRules):
         self.ask(lambda store: store.models.retired())
         for id in getattr(self, "residents", ()):
             self.ask(lambda store, id=id: store.ledger.balance(id))
+            self.ask(lambda store, id=id: store.collections.of_person(id))
             self.ask(lambda store, id=id: walk(lambda cursor: store.ledger.statement(id, cursor, 50)))
         assert self.ask(lambda store: store.ledger.proof()) == []
 

@@ -56,6 +56,8 @@ OWN = {
     "GET /api/tokens",
     "GET /api/tokens/entries",
     "GET /api/generations",
+    "GET /api/collections",
+    "GET /collections",
     "GET /library",
     "GET /library/trash",
     "GET /tokens",
@@ -96,6 +98,27 @@ ELSEWHERE = (
         "GET /api/admin/unlocks": "tests/web/test_unlocking.py: administrators alone",
         "POST /api/admin/unlocks/{unlock_id}/refund": "tests/web/test_unlocking.py: administrators alone",
     }
+    | dict.fromkeys(
+        (
+            "GET /api/collections/{collection_id}",
+            "GET /api/collections/{collection_id}/items",
+            "POST /api/collections",
+            "PATCH /api/collections/{collection_id}",
+            "DELETE /api/collections/{collection_id}",
+            "POST /api/collections/{collection_id}/items",
+            "POST /api/collections/{collection_id}/items/remove",
+            "PUT /api/collections/{collection_id}/order",
+            "POST /api/collections/{collection_id}/move",
+            "GET /collections/{id}",
+            "POST /collections",
+            "POST /collections/{id}",
+            "POST /collections/{id}/delete",
+            "POST /collections/{id}/remove",
+            "POST /collections/{id}/move",
+            "POST /m/{id}/collect",
+        ),
+        "tests/security/test_collections.py: a walk of its own, every viewer, every state of an item",
+    )
     | dict.fromkeys(
         (
             "POST /api/keys",

@@ -26,6 +26,7 @@ from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts, hash_secret
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.categories import load_categories
+from mutoscope.services.collections import Collections
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Generate
 from mutoscope.services.hooks import Hooks
@@ -119,6 +120,7 @@ class House:
             hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=gallery,
             sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(SIGNING, clock)),
+            collections=Collections(store, gallery, ids, clock, policy),
             unlocking=Unlocking(store, ids, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,

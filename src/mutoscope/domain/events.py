@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-EventKind = Literal["generation", "media", "tokens", "model"]
+EventKind = Literal["generation", "media", "tokens", "model", "collection"]
 
 PUBLIC = "public"
 
@@ -15,7 +15,7 @@ def to_person(person_id: str) -> str:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """``id`` is the generation's, item's, person's or model's; ``cursor`` is opaque and resumes the stream after this event.
+    """``id`` is the generation's, item's, person's, model's or collection's; ``cursor`` is opaque and resumes the stream after this event.
 
     The ``version`` of a model is the moment of its change.
     """

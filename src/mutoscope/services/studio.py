@@ -10,6 +10,7 @@ from mutoscope.domain.ids import Clock
 from mutoscope.providers.port import Provider
 from mutoscope.services.accounts import Accounts
 from mutoscope.services.addresses import Addresses
+from mutoscope.services.collections import Collections
 from mutoscope.services.gallery import Gallery
 from mutoscope.services.generate import Categories, Generate
 from mutoscope.services.hooks import Hooks
@@ -41,6 +42,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Outcomes
     hooks: Hooks
     gallery: Gallery
+    collections: Collections
     unlocking: Unlocking
     sharing: Sharing
     tokens: Tokens

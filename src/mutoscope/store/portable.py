@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from mutoscope.domain.catalogue import Retired
+from mutoscope.domain.collections import Collection
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.ids import Millis
 from mutoscope.domain.invites import Invite
@@ -60,6 +61,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     previews_due_at: Millis
 
 
+class Filled(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection, and its items in order."""
+
+    collection: Collection
+    media_ids: tuple[str, ...]
+
+
 Row = (
     Person
     | Session
@@ -76,10 +84,11 @@ Row = (
     | ApiKey
     | Invite
     | ShareLink
+    | Filled
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Unlock, Retired, ApiKey, Invite, ShareLink,
+    Unlock, Retired, ApiKey, Invite, ShareLink, Filled,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

@@ -92,7 +92,7 @@ class _Stream(ByteStream):
 
 @get("/api/events", include_in_schema=False)
 async def events(request: Asked, last_event_id: LastEventId = None, after: After = None) -> ASGIApp:
-    """Changes as they happen: ``generation``, ``media``, ``tokens``, ``model``, each with id and version; ``resync``; ``hello``."""
+    """Changes as they happen: ``generation``, ``media``, ``tokens``, ``model``, ``collection``, each with id and version; ``resync``; ``hello``."""
     studio, person = studio_of(request), request.user
     if person is None and not studio.policy.gallery_open:
         raise SignInNeeded("Sign in to follow what happens here.")

@@ -26,7 +26,10 @@ OPEN = frozenset(
     | {"list_models", "list_categories", "quote_generation"}
 )
 """Operations for which it does not matter who asks."""
-EITHER = frozenset({"list_media", "get_item", "count_view", "follow_events", "get_file", "head_file"})
+EITHER = frozenset(
+    {"list_media", "get_item", "count_view", "follow_events", "get_file", "head_file"}
+    | {"list_collections", "get_collection", "list_collected"}
+)
 """Operations that strangers may ask for too, and see less."""
 
 PROBLEMS: dict[int, str] = {
@@ -69,6 +72,8 @@ CLASHING = frozenset(
         "unlock_item",
         "create_share_link",
     }
+    | {"create_collection", "change_collection", "delete_collection", "add_to_collection"}
+    | {"remove_from_collection", "order_collection", "move_in_collection"}
 )
 ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link", "list_unlocks", "refund_unlock"})
 HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
@@ -181,7 +186,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
         kinds = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv", "unlock_id": "unl"}
-        kinds |= {"link_id": "shr"}
+        kinds |= {"link_id": "shr", "collection_id": "col"}
         kind = kinds.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
@@ -262,7 +267,7 @@ def _by_hand() -> Json:
         "/api/events": {
             "get": {
                 "operationId": "follow_events",
-                "description": "Server-sent events: `generation`, `media`, `tokens`, `model` with `{id, version}`; `hello`; `resync`: "
+                "description": "Server-sent events: `generation`, `media`, `tokens`, `model`, `collection` with `{id, version}`; `hello`; `resync`: "
                 "too much was missed, read everything again.",
                 "parameters": resume,
                 "responses": {

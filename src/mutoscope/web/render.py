@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mutoscope.domain.collections import Collection
 from mutoscope.domain.generation import Generation
 from mutoscope.domain.media import Media
 from mutoscope.domain.rights import Viewer
+from mutoscope.services.collection_views import CollectionView, collection_view
 from mutoscope.services.studio import Studio
 from mutoscope.services.views import GenerationView, ItemView, generation_view, item_view
 
@@ -46,3 +48,26 @@ async def render_generation(studio: Studio, viewer: Viewer, generation: Generati
     """A job that the viewer may see, with the items that came of it."""
     found = await studio.store.media.of_generation(generation.id) if generation.delivered else ()
     return generation_view(generation, await render_items(studio, viewer, found), studio.clock.now())
+
+
+async def render_collection(studio: Studio, viewer: Viewer, collection: Collection) -> CollectionView:
+    """A collection that the viewer may know of."""
+    [view] = await render_collections(studio, viewer, [collection])
+    return view
+
+
+async def render_collections(studio: Studio, viewer: Viewer, found: Sequence[Collection]) -> list[CollectionView]:
+    """Collections that the viewer may know of, each with its cover."""
+    glances = await studio.collections.glances(viewer, found)
+    covers = {glance.cover.id: glance.cover for glance in glances if glance.cover}
+    views = {view.id: view for view in await render_items(studio, viewer, list(covers.values()))}
+    return [
+        collection_view(
+            viewer,
+            glance,
+            await studio.gallery.name_of(glance.collection.owner_id),
+            views[glance.cover.id] if glance.cover else None,
+            studio.base_url,
+        )
+        for glance in glances
+    ]

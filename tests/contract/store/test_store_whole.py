@@ -12,6 +12,7 @@ import cast
 import journey
 from cast import NOON
 from mutoscope.domain import search
+from mutoscope.domain.collections import Add
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import SECOND, Clock
 from mutoscope.domain.limits import WRONG_FROM_ADDRESS, bucket
@@ -134,6 +135,14 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.unlocks.refund("unl_1", NOON),
         closed.unlocks.bought(alice.id, [item.id]),
         closed.unlocks.list(None, None, 1),
+        closed.collections.add(cast.collection(alice), 1),
+        closed.collections.get("col_1"),
+        closed.collections.of_person(alice.id),
+        closed.collections.held(["col_1"]),
+        closed.collections.change(cast.collection(alice), 1, NOON),
+        closed.collections.rearrange("col_1", Add((item.id,)), None, NOON),
+        closed.collections.delete("col_1", None, NOON),
+        closed.media.all_of([item.id]),
         closed.people.add(alice, None),
         closed.people.get(alice.id),
         closed.people.by_name("alice"),

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 import mutoscope.store.mongo.opening as opening
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.mongo.buckets import MongoBuckets
+from mutoscope.store.mongo.collections import MongoCollections
 from mutoscope.store.mongo.engine import Engine
 from mutoscope.store.mongo.events import MongoEvents
 from mutoscope.store.mongo.generations import MongoGenerations
@@ -29,6 +30,7 @@ from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.mongo.unlocks import MongoUnlocks
 from mutoscope.store.port import (
     Buckets,
+    CollectionsStore,
     Events,
     Generations,
     HooksStore,
@@ -57,6 +59,7 @@ class MongoStore:
         self.ledger: Ledger = MongoLedger(engine)
         self.media: MediaStore = MongoMedia(engine)
         self.unlocks: Unlocks = MongoUnlocks(engine)
+        self.collections: CollectionsStore = MongoCollections(engine)
         self.people: People = MongoPeople(engine)
         self.invites: InvitesStore = MongoInvites(engine)
         self.keys: KeysStore = MongoKeys(engine)

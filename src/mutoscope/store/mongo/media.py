@@ -29,6 +29,11 @@ class MongoMedia:
         found = await self._engine.read(lambda c: c["media"].all({"generation_id": generation_id}, [("seq", 1)]))
         return [to_media(document) for document in found]
 
+    async def all_of(self, ids: Sequence[str]) -> Sequence[Media]:
+        documents = await self._engine.read(lambda c: c["media"].all({"_id": {"$in": list(ids)}}))
+        found = {document["_id"]: document for document in documents}
+        return [to_media(found[id]) for id in ids if id in found]
+
     async def search(self, scope: str, query: Query, withheld_too: bool, cursor: str | None, limit: int) -> Page[Media]:
         after = search.position(cursor, query.sort) if cursor else None
         match = search.matching(scope, query, withheld_too)

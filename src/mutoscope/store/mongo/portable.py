@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any
 
 import mutoscope.store.mongo.blurs as blurs
+import mutoscope.store.mongo.collections as collections
 import mutoscope.store.mongo.invites as invites
 import mutoscope.store.mongo.items as items
 import mutoscope.store.mongo.keys as keys
@@ -33,7 +34,7 @@ from mutoscope.store.mongo.documents import (
 from mutoscope.store.mongo.engine import Connection, Document, Engine
 from mutoscope.store.mongo.indexes import INDEXES
 from mutoscope.store.port import StoreUnavailable
-from mutoscope.store.portable import PAGE, Account, IdempotencyKey, Item, Line, Row, Writer
+from mutoscope.store.portable import PAGE, Account, Filled, IdempotencyKey, Item, Line, Row, Writer
 
 LOADING = "loading"
 """The counter that stands while a backup is being loaded."""
@@ -139,6 +140,9 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     keys.COLLECTION: keys.to_key,
     invites.COLLECTION: invites.to_invite,
     shares.COLLECTION: shares.to_link,
+    collections.COLLECTION: lambda document: Filled(
+        collection=collections.to_collection(document), media_ids=tuple(document["items"])
+    ),
 }
 _COLLECTIONS: Mapping[type[Row], str] = {
     Person: "people",
@@ -156,6 +160,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     ApiKey: keys.COLLECTION,
     Invite: invites.COLLECTION,
     ShareLink: shares.COLLECTION,
+    Filled: collections.COLLECTION,
 }
 _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Person: from_person,
@@ -172,4 +177,5 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     ApiKey: keys.from_key,
     Invite: invites.from_invite,
     ShareLink: shares.from_link,
+    Filled: lambda row: collections.from_collection(row.collection) | {"items": list(row.media_ids)},
 }

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mutoscope.domain.ids import Millis
 from mutoscope.store.port.basics import Page, StoreUnavailable
+from mutoscope.store.port.collections import CollectionsStore
 from mutoscope.store.port.generations import NOTHING, GenerationFilter, Generations, Limits, Patch
 from mutoscope.store.port.media import Blur, MediaStore
 from mutoscope.store.port.money import Ledger, Unlocks
@@ -22,6 +23,7 @@ __all__ = [
     "NOTHING",
     "Blur",
     "Buckets",
+    "CollectionsStore",
     "Events",
     "GenerationFilter",
     "Generations",
@@ -51,6 +53,7 @@ class Store(Protocol):
     ledger: Ledger
     media: MediaStore
     unlocks: Unlocks
+    collections: CollectionsStore
     people: People
     keys: KeysStore
     invites: InvitesStore

@@ -30,6 +30,10 @@ class MediaStore(Protocol):
         """The items that came of a job, in order."""
         ...
 
+    async def all_of(self, ids: Sequence[str]) -> Sequence[Media]:
+        """Those of the items that there are, in that order, also from the trash."""
+        ...
+
     async def search(self, scope: str, query: Query, withheld_too: bool, cursor: str | None, limit: int) -> Page[Media]:
         """Items that have the term ``scope`` and fit the query. Without ``withheld_too`` only open terms count.
 

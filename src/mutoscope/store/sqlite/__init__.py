@@ -9,6 +9,7 @@ import mutoscope.store.sqlite.events as events
 from mutoscope.domain.ids import Clock, Millis
 from mutoscope.store.port import (
     Buckets,
+    CollectionsStore,
     Events,
     Generations,
     HooksStore,
@@ -26,6 +27,7 @@ from mutoscope.store.port import (
 )
 from mutoscope.store.sqlite.buckets import MemoryBuckets
 from mutoscope.store.sqlite.checking import check
+from mutoscope.store.sqlite.collections import SqliteCollections
 from mutoscope.store.sqlite.copying import back_up
 from mutoscope.store.sqlite.engine import Engine
 from mutoscope.store.sqlite.events import SqliteEvents
@@ -52,6 +54,7 @@ class SqliteStore:
         self.ledger: Ledger = SqliteLedger(engine)
         self.media: MediaStore = SqliteMedia(engine)
         self.unlocks: Unlocks = SqliteUnlocks(engine)
+        self.collections: CollectionsStore = SqliteCollections(engine)
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)

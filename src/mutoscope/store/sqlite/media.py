@@ -28,6 +28,9 @@ class SqliteMedia:
     async def of_generation(self, generation_id: str) -> Sequence[Media]:
         return await self._engine.read(lambda c: _of_generation(c, generation_id))
 
+    async def all_of(self, ids: Sequence[str]) -> Sequence[Media]:
+        return await self._engine.read(lambda c: items.all_of(c, ids))
+
     async def search(self, scope: str, query: Query, withheld_too: bool, cursor: str | None, limit: int) -> Page[Media]:
         after = search.position(cursor, query.sort) if cursor else None
         match = search.matching(scope, query, withheld_too)

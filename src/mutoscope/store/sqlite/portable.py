@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+import mutoscope.store.sqlite.collections as collections
 import mutoscope.store.sqlite.invites as invites
 import mutoscope.store.sqlite.items as items
 import mutoscope.store.sqlite.jobs as jobs
@@ -28,7 +29,7 @@ from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.port import StoreUnavailable
-from mutoscope.store.portable import PAGE, Account, IdempotencyKey, Item, Line, Row, Writer
+from mutoscope.store.portable import PAGE, Account, Filled, IdempotencyKey, Item, Line, Row, Writer
 from mutoscope.store.sqlite.copying import sync
 from mutoscope.store.sqlite.schema import migrate
 
@@ -152,6 +153,7 @@ _WRITE: Mapping[type[Row], Callable[[sqlite3.Connection, Any], None]] = {
     ApiKey: keys.insert,
     Invite: invites.insert,
     ShareLink: shares.insert,
+    Filled: collections.insert_filled,
 }
 
 
@@ -194,4 +196,5 @@ _READ: Sequence[tuple[str, Callable[[tuple[Any, ...]], Row]]] = (
     (keys.READ, _decoder(ApiKey)),
     (invites.READ, _decoder(Invite)),
     (shares.READ, _decoder(ShareLink)),
+    (collections.READ, collections.filled),
 )

@@ -2,7 +2,19 @@
 
 from litestar import Router
 
-from mutoscope.web.api import auth, catalogue, generations, invites, keys, media, outcomes, shares, tokens, unlocks
+from mutoscope.web.api import (
+    auth,
+    catalogue,
+    collections,
+    generations,
+    invites,
+    keys,
+    media,
+    outcomes,
+    shares,
+    tokens,
+    unlocks,
+)
 from mutoscope.web.bodies import json_only
 
 
@@ -21,6 +33,7 @@ def api_router() -> Router:
                     *catalogue.routes,
                     *generations.routes,
                     *media.routes,
+                    *collections.routes,
                     *outcomes.routes,
                     *unlocks.routes,
                     *shares.routes,

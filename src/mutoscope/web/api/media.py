@@ -65,12 +65,13 @@ def query_of(filters: Filters) -> Query:
     )
 
 
-def _version(if_match: str | None, version: int | None) -> int | None:
+def version_asked(if_match: str | None, version: int | None) -> int | None:
+    """The version that a change is for, by header or body; None for any. Raises Invalid."""
     if if_match is None or if_match == "*":
         return version
     digits = if_match.removeprefix("W/").strip('"')
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise Invalid("If-Match is the version of the item in quotes.", {"If-Match": "is not a version"})
+        raise Invalid("If-Match is the version of what is changed, in quotes.", {"If-Match": "is not a version"})
     return int(digits)
 
 
@@ -141,7 +142,7 @@ async def change_item(
         is_blurred=data.is_blurred,
         blur_intensity=data.blur_intensity,
     )
-    version = _version(if_match, data.version)
+    version = version_asked(if_match, data.version)
     return await _answer(
         request, await studio_of(request).gallery.change(viewer_of(request), media_id, changes, version)
     )

@@ -13,6 +13,7 @@ import mutoscope.store.mongo.migrations.m0003_deliveries as m0003_deliveries
 import mutoscope.store.mongo.migrations.m0004_keys as m0004_keys
 import mutoscope.store.mongo.migrations.m0005_unlocks as m0005_unlocks
 import mutoscope.store.mongo.migrations.m0006_shares as m0006_shares
+import mutoscope.store.mongo.migrations.m0007_collections as m0007_collections
 from mutoscope.store.mongo.engine import Document
 
 Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
@@ -24,4 +25,5 @@ STEPS: Mapping[int, Step] = {
     4: m0004_keys.apply,
     5: m0005_unlocks.apply,
     6: m0006_shares.apply,
+    7: m0007_collections.apply,
 }
