@@ -174,6 +174,7 @@ def _studio(
     addresses = Addresses(keys.signing, clock, policy.address_window_ms)
     accounts = Accounts(store, ids, clock, keys.jwt, policy)
     gallery, limits = Gallery(store, clock, policy), Limits(store.buckets, clock, policy)
+    collections = Collections(store, gallery, ids, clock, policy)
     return Studio(
         accounts=accounts,
         resets=Resets(store, clock, accounts),
@@ -188,8 +189,8 @@ def _studio(
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=gallery,
-        sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(keys.signing, clock)),
-        collections=Collections(store, gallery, ids, clock, policy),
+        collections=collections,
+        sharing=Sharing(store, ids, clock, gallery, collections, accounts, limits, Proofs(keys.signing, clock)),
         unlocking=Unlocking(store, ids, clock, policy),
         tokens=Tokens(store, clock),
         addresses=addresses,

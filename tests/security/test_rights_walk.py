@@ -46,7 +46,7 @@ LISTS = {"GET /api/media", "GET /", "GET /gallery"}
 """What everyone may browse."""
 FRAMED = {"GET /embed/{id}", "GET /oembed"}
 """What other sites are told: the same whoever asks, and what a stranger may see."""
-LINKED = {"GET /s/{secret}", "POST /s/{secret}"}
+LINKED = {"GET /s/{secret}", "POST /s/{secret}", "GET /s/{secret}/{id}"}
 """What whoever has a share link of the item sees: the same whoever asks."""
 OWN = {
     "GET /api/me",
@@ -93,6 +93,8 @@ ELSEWHERE = (
         "POST /api/media/{media_id}/unlock": "tests/web/test_unlocking.py: what is gone or private cannot be bought",
         "POST /m/{id}/unlock": "the same service as POST /api/media/{media_id}/unlock",
         "PATCH /api/media": "tests/web/test_unlocking.py: each item by the rights of PATCH /api/media/{media_id}",
+        "POST /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
+        "GET /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
         "DELETE /api/share-links/{link_id}": "tests/web/test_share_links.py: one's own alone",
         "POST /m/{id}/links/{link_id}/revoke": "the same service as DELETE /api/share-links/{link_id}",
         "GET /api/admin/unlocks": "tests/web/test_unlocking.py: administrators alone",

@@ -106,6 +106,7 @@ class House:
         addresses = Addresses(SIGNING, clock, WINDOW_MS)
         accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
         gallery, limits = Gallery(store, clock, policy), Limits(store.buckets, clock, policy)
+        collections = Collections(store, gallery, ids, clock, policy)
         return Studio(
             accounts=accounts,
             resets=Resets(store, clock, accounts),
@@ -119,8 +120,8 @@ class House:
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=gallery,
-            sharing=Sharing(store, ids, clock, gallery, accounts, limits, Proofs(SIGNING, clock)),
-            collections=Collections(store, gallery, ids, clock, policy),
+            collections=collections,
+            sharing=Sharing(store, ids, clock, gallery, collections, accounts, limits, Proofs(SIGNING, clock)),
             unlocking=Unlocking(store, ids, clock, policy),
             tokens=Tokens(store, clock),
             addresses=addresses,

@@ -55,7 +55,7 @@ LIMITED = frozenset(
         "change_password",
         "reset_password",
     }
-    | {"create_generation", "retry_generation", "create_share_link"}
+    | {"create_generation", "retry_generation", "create_share_link", "share_collection"}
 )
 COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(
@@ -71,6 +71,7 @@ CLASHING = frozenset(
         "retry_generation",
         "unlock_item",
         "create_share_link",
+        "share_collection",
     }
     | {"create_collection", "change_collection", "delete_collection", "add_to_collection"}
     | {"remove_from_collection", "order_collection", "move_in_collection"}

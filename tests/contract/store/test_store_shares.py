@@ -8,7 +8,9 @@ import pytest
 from msgspec import structs
 
 import cast
+import journey
 from cast import NOON
+from mutoscope.domain.collections import Add
 from mutoscope.domain.errors import Conflict, Invalid
 from mutoscope.domain.ids import HOUR, MINUTE
 from mutoscope.domain.people import Person
@@ -121,6 +123,16 @@ async def test_the_last_use_only_moves_on(store: Store, alice: Person) -> None:
         await store.shares.use(made.id, now)
     await store.shares.use("shr_unknown", NOON)
     assert await store.shares.get(made.id, NOON) == structs.replace(made, used_at=NOON + 9)
+
+
+async def test_a_collection_says_whether_an_item_stands_in_it(store: Store, alice: Person) -> None:
+    held, other = [(await journey.published(store, alice))[0] for _ in range(2)]
+    full, bare = cast.collection(alice), cast.collection(alice)
+    for each in (full, bare):
+        await store.collections.add(each, 9)
+    await store.collections.rearrange(full.id, Add((held.id,)), None, NOON)
+    asked = [(full.id, held.id), (full.id, other.id), (bare.id, held.id), (cast.ids.new("col"), held.id)]
+    assert [await store.collections.holds(*each) for each in asked] == [True, False, False, False]
 
 
 async def test_a_backup_carries_share_links(store: Store, alice: Person, tmp_path: Path) -> None:

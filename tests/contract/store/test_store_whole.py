@@ -162,6 +162,7 @@ async def test_a_closed_store_is_unavailable_in_every_operation(closed: Store, t
         closed.invites.all(),
         closed.invites.of_secret("hash", NOON),
         closed.invites.revoke("inv"),
+        closed.collections.holds("col_1", item.id),
         closed.shares.of_secret("hash", NOON),
         closed.shares.get("shr", NOON),
         closed.shares.of_target(item.id),

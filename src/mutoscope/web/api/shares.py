@@ -76,21 +76,43 @@ def share_url(studio: Studio, secret: str) -> str:
     return f"{studio.base_url}/s/{secret}"
 
 
+async def _make(request: Asked, target: str, data: NewShareLink) -> ShareLinkMade:
+    studio, person = studio_of(request), person_of(request)
+    wish = Wish(hours=data.expires_in_hours, password=data.password)
+    link, secret = await studio.sharing.create(person, target, wish, source(request) or "")
+    return ShareLinkMade(link=link_view(link, studio.clock.now()), url=share_url(studio, secret))
+
+
+async def _list(request: Asked, target: str) -> ShareLinkList:
+    studio, person = studio_of(request), person_of(request)
+    now = studio.clock.now()
+    return ShareLinkList(items=[link_view(link, now) for link in await studio.sharing.of_target(person, target)])
+
+
 @post("/media/{media_id:str}/share-links")
 async def create_share_link(request: Asked, media_id: FromPath[str], data: JSONBody[NewShareLink]) -> ShareLinkMade:
     """Make a link to an item of one's own: whoever has it sees the item, also when it is private. What is locked stays locked."""
-    studio, person = studio_of(request), person_of(request)
-    wish = Wish(hours=data.expires_in_hours, password=data.password)
-    link, secret = await studio.sharing.create(person, media_id, wish, source(request) or "")
-    return ShareLinkMade(link=link_view(link, studio.clock.now()), url=share_url(studio, secret))
+    return await _make(request, media_id, data)
 
 
 @get("/media/{media_id:str}/share-links")
 async def list_item_share_links(request: Asked, media_id: FromPath[str]) -> ShareLinkList:
     """The links to an item of one's own, also those that have ended."""
-    studio, person = studio_of(request), person_of(request)
-    now = studio.clock.now()
-    return ShareLinkList(items=[link_view(link, now) for link in await studio.sharing.of_target(person, media_id)])
+    return await _list(request, media_id)
+
+
+@post("/collections/{collection_id:str}/share-links")
+async def share_collection(request: Asked, collection_id: FromPath[str], data: JSONBody[NewShareLink]) -> ShareLinkMade:
+    """Make a link to a collection of one's own, also a private one: whoever has it sees the items of one's own in it, private
+    ones too, and the public ones of others. What is locked stays locked.
+    """
+    return await _make(request, collection_id, data)
+
+
+@get("/collections/{collection_id:str}/share-links")
+async def list_collection_share_links(request: Asked, collection_id: FromPath[str]) -> ShareLinkList:
+    """The links to a collection of one's own, also those that have ended."""
+    return await _list(request, collection_id)
 
 
 @get("/share-links")
@@ -107,4 +129,7 @@ async def revoke_share_link(request: Asked, link_id: FromPath[str]) -> None:
     await studio_of(request).sharing.revoke(person_of(request), link_id)
 
 
-routes: list[BaseRouteHandler] = [create_share_link, list_item_share_links, list_share_links, revoke_share_link]
+routes: list[BaseRouteHandler] = [
+    create_share_link, list_item_share_links, share_collection, list_collection_share_links, list_share_links,
+    revoke_share_link,
+]  # fmt: skip

@@ -30,6 +30,7 @@ page_routes: list[ControllerRouterHandler] = [
             item.share,
             item.stop_sharing,
             shared.shared,
+            shared.shared_in_collection,
             shared.prove,
             entry.sign_in_page,
             entry.sign_in,

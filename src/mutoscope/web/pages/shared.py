@@ -1,4 +1,4 @@
-"""What a share link opens: the item for whoever has the link, after its password where it has one.
+"""What a share link opens: the item or collection for whoever has the link, after its password where it has one.
 
 The address is a secret: it goes into no referrer, no index and no log. Whether somebody is signed in changes nothing of what
 is shown.
@@ -12,13 +12,14 @@ from litestar.params import FromPath
 
 from mutoscope.domain.errors import WrongCredentials
 from mutoscope.domain.sharing import PROOF_MS
-from mutoscope.services.sharing import PasswordNeeded, Shown
+from mutoscope.services.sharing import PasswordNeeded, SharedCollection, SharedItem
 from mutoscope.services.studio import Studio
+from mutoscope.services.views import ItemView
 from mutoscope.web.limits import source
 from mutoscope.web.pages.forms import fields_of, go
 from mutoscope.web.pages.item import KINDS
 from mutoscope.web.pages.template import page
-from mutoscope.web.render import render_item
+from mutoscope.web.render import render_item, render_items
 from mutoscope.web.security import Asked, cookie_value, studio_of
 
 COOKIE = "mutoscope_shared"
@@ -29,14 +30,25 @@ ASKING = UNSEEN | {"Referrer-Policy": "strict-origin"}
 
 @get("/s/{secret:str}")
 async def shared(request: Asked, secret: FromPath[str]) -> Response[str]:
-    """The item that the link opens, or the question for its password."""
-    studio = studio_of(request)
-    proof = cookie_value(request.headers.get("cookie", ""), _cookie_name(studio))
+    """The item or collection that the link opens, or the question for its password."""
+    cursor = request.query_params.get("cursor")
     try:
-        shown = await studio.sharing.open(secret, proof)
+        shown = await studio_of(request).sharing.open(secret, _proof(request), cursor)
     except PasswordNeeded:
         return await _ask(request, secret)
-    return await _show(request, shown)
+    if isinstance(shown, SharedItem):
+        return await _show(request, shown)
+    return await _show_collection(request, shown, secret)
+
+
+@get("/s/{secret:str}/{id:str}")
+async def shared_in_collection(request: Asked, secret: FromPath[str], id: FromPath[str]) -> Response[str]:
+    """An item of the collection that the link opens."""
+    try:
+        shown = await studio_of(request).sharing.open_in(secret, _proof(request), id)
+    except PasswordNeeded:
+        return await _ask(request, secret)
+    return await _show(request, shown, back=f"/s/{secret}")
 
 
 @post("/s/{secret:str}")
@@ -54,17 +66,44 @@ async def prove(request: Asked, secret: FromPath[str]) -> Response[str] | Respon
     return answer
 
 
-async def _show(request: Asked, shown: Shown) -> Response[str]:
+def _proof(request: Asked) -> str:
+    return cookie_value(request.headers.get("cookie", ""), _cookie_name(studio_of(request)))
+
+
+def _here(studio: Studio, view: ItemView) -> dict[str, str]:
+    """The addresses of an item's files: what the studio sends itself comes from whichever of its names was asked for."""
+    return {name: url.removeprefix(studio.base_url) for name, url in view.urls.items()}
+
+
+async def _show(request: Asked, shown: SharedItem, back: str | None = None) -> Response[str]:
     studio = studio_of(request)
     view = await render_item(studio, shown.viewer, shown.item)
-    # Under whichever of its names the studio was asked for, what it sends itself comes from there.
-    files = {name: url.removeprefix(studio.base_url) for name, url in view.urls.items()}
     answer = await page(
         request,
         "shared.html",
         item=view,
-        files=files,
+        files=_here(studio, view),
+        back=back,
         kind=KINDS[view.kind],
+        has_card=shown.link.password_hash is None,
+    )
+    answer.headers.update(UNSEEN)
+    return answer
+
+
+async def _show_collection(request: Asked, shown: SharedCollection, secret: str) -> Response[str]:
+    studio, cover = studio_of(request), shown.glance.cover
+    views = await render_items(studio, shown.viewer, shown.items.items)
+    answer = await page(
+        request,
+        "shared-collection.html",
+        collection=shown.glance.collection,
+        count=shown.glance.count,
+        owner=await studio.gallery.name_of(shown.glance.collection.owner_id),
+        cover=None if cover is None else await render_item(studio, shown.viewer, cover),
+        items=[(view, _here(studio, view)) for view in views],
+        next=shown.items.next,
+        here=f"/s/{secret}",
         has_card=shown.link.password_hash is None,
     )
     answer.headers.update(UNSEEN)
