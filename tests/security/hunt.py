@@ -12,6 +12,7 @@ from msgspec import structs
 from cast import facts, grant, person, wish
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
+from mutoscope.domain.rights import Viewer
 from mutoscope.domain.sharing import ShareLink
 from mutoscope.services.sharing import Wish
 from web.house import BASE, OUR_PAGE, House, content
@@ -27,7 +28,7 @@ GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "se
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
 STRANGERS = (
     "stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another",
-    "linked", "once linked", "linked to another", "link taken off",
+    "linked", "once linked", "linked to its collection", "linked to another", "link taken off",
 )  # fmt: skip
 WAYS: tuple[dict[str, str], ...] = (
     {},
@@ -48,10 +49,14 @@ BODIES: tuple[dict[str, Any], ...] = (
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """Share links: to the item, with its secret and the addresses of files from before it was locked; and to another item."""
+    """Share links: to the item, with its secret and the addresses of files from before it was locked; to another item; and
+    to a collection that holds the item, with its secret.
+    """
 
     link: ShareLink
     secret: str
+    collected: ShareLink
+    secret_of_collection: str
     once: Mapping[Variant, str]
     other: ShareLink
 
@@ -94,6 +99,8 @@ class Quarry:
                 return addresses.path(other, variant).partition("?")[2]
             case "linked":
                 return addresses.path(self.item, variant, self.given.link.id).partition("?")[2]
+            case "linked to its collection":
+                return addresses.path(self.item, variant, self.given.collected.id).partition("?")[2]
             case "once linked":
                 return self.given.once[variant].partition("?")[2]
             case "linked to another":
@@ -149,7 +156,11 @@ async def _given(house: House, item: Media, other: Media) -> Given:
     link, secret = await house.studio.sharing.create(house.alice, item.id, Wish())
     elsewhere, _ = await house.studio.sharing.create(house.alice, other.id, Wish())
     once = {variant: house.studio.addresses.path(item, variant, link.id) for variant in Variant}
-    return Given(link=link, secret=secret, once=once, other=elsewhere)
+    owner, collections = Viewer(person_id=house.alice.id), house.studio.collections
+    made = await collections.create(house.alice, "A collection", visibility=Visibility.PUBLIC)
+    await collections.add(owner, made.id, [item.id, other.id])
+    collected, opens = await house.studio.sharing.create(house.alice, made.id, Wish())
+    return Given(link=link, secret=secret, once=once, other=elsewhere, collected=collected, secret_of_collection=opens)
 
 
 class Leak(AssertionError):
@@ -212,10 +223,12 @@ def _addresses(quarry: Quarry, path: str) -> Iterator[str]:
         return
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
-    ids |= {"link_id": quarry.given.link.id, "secret": quarry.given.secret}
+    given = quarry.given
+    ids |= {"link_id": given.link.id, "collection_id": given.collected.target}
     ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
-    for id in (item.id, item.generation_id) if "{id}" in path else ("",):
-        yield path.format(**ids, id=id)
+    for id in (item.id, item.generation_id, given.collected.target) if "{id}" in path else ("",):
+        for secret in (given.secret, given.secret_of_collection) if "{secret}" in path else ("",):
+            yield path.format(**ids, id=id, secret=secret)
 
 
 async def hunt_words(quarry: Quarry, hunter: str) -> int:
