@@ -93,6 +93,8 @@ ELSEWHERE = (
         "POST /api/media/{media_id}/unlock": "tests/web/test_unlocking.py: what is gone or private cannot be bought",
         "POST /m/{id}/unlock": "the same service as POST /api/media/{media_id}/unlock",
         "PATCH /api/media": "tests/web/test_unlocking.py: each item by the rights of PATCH /api/media/{media_id}",
+        "POST /collections/{id}/links": "the same service as POST /api/collections/{collection_id}/share-links",
+        "POST /collections/{id}/links/{link_id}/revoke": "the same service as DELETE /api/share-links/{link_id}",
         "POST /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
         "GET /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
         "DELETE /api/share-links/{link_id}": "tests/web/test_share_links.py: one's own alone",

@@ -11,7 +11,7 @@ from mutoscope.domain.rights import Viewer
 from mutoscope.services.collections import Revision
 from mutoscope.services.sharing import Wish
 from web.answers import code
-from web.house import BASE, House, content
+from web.house import BASE, OUR_PAGE, House, content
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -179,3 +179,36 @@ async def test_only_the_owner_and_administrators_share_a_collection(house: House
             assert (await opened(house, made.json()["url"])).status_code == 200
             assert made.json()["link"]["target"] == collection.id
             assert made.json()["link"]["id"] in (await client.get(path)).text
+
+
+async def test_links_to_a_collection_are_made_and_revoked_on_its_page_without_scripts(house: House) -> None:
+    collection = await collected(house, await house.published(house.alice, Visibility.PRIVATE, title="Quokkas"))
+    page = f"/collections/{collection.id}"
+    async with house.client({"Cookie": await house.session(house.alice), **OUR_PAGE}) as client:
+        made = await client.post(f"{page}/links", data={"hours": "1", "link_password": ""})
+        [address] = set(re.findall(rf"{BASE}/s/[A-Za-z0-9_-]{{43}}", made.text))
+        assert address not in (await client.get(page)).text, "it is shown once"
+        assert "Quokkas" in (await opened(house, address)).text
+        assert f'href="{page}"' in (await client.get("/account")).text
+        [link] = await house.store.shares.of_target(collection.id)
+        revoked = await client.post(f"{page}/links/{link.id}/revoke")
+        assert revoked.headers["location"] == f"{page}?done=link-revoked"
+    assert (await opened(house, address)).status_code == 404
+    async with house.client({"Cookie": await house.session(house.bob), **OUR_PAGE}) as client:
+        assert (await client.post(f"{page}/links", data={})).status_code == 404
+
+
+async def test_the_card_of_a_public_collection_has_what_strangers_see_of_it_whoever_asks(house: House) -> None:
+    private = await house.published(house.alice, Visibility.PRIVATE)
+    locked = await house.change(await house.published(house.alice, blurred=80), unlock_price=5)
+    collection = await collected(house, private, locked)
+    alice = Viewer(person_id=house.alice.id)
+    await house.studio.collections.change(alice, collection.id, Revision(cover=private.id))
+    async with house.as_(house.alice) as client:
+        assert "og:" not in (await client.get(f"/collections/{collection.id}")).text
+    await house.studio.collections.change(alice, collection.id, Revision(visibility=Visibility.PUBLIC))
+    for headers in ({}, house.bearer(house.alice)):
+        seen = (await opened(house, f"/collections/{collection.id}", **headers)).text
+        assert '<meta property="og:title" content="Harbours">' in seen
+        assert f'<meta property="og:image" content="{BASE}/media/{locked.id}/blurred">' in seen
+        assert "noindex" not in seen

@@ -22,7 +22,7 @@ GROUPS = load_categories(None).groups
 def test_every_state_entry_and_visibility_has_its_words() -> None:
     assert set(words.STAGES) == {state.value for state in State}
     assert set(words.ENTRIES) == set(EntryKind)
-    assert set(words.VISIBILITIES) == set(Visibility)
+    assert set(words.VISIBILITIES) == set(words.COLLECTION_VISIBILITIES) == set(Visibility)
 
 
 def test_figures_are_said_as_people_say_them() -> None:

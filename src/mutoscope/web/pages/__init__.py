@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from mutoscope.domain.errors import SignInNeeded
-from mutoscope.web.pages import account, browse, create, entry, item, jobs, shared
+from mutoscope.web.pages import account, browse, collections, create, entry, item, jobs, shared
 from mutoscope.web.pages.assets import asset
 from mutoscope.web.pages.forms import to_sign_in
 from mutoscope.web.pages.template import note_cursor
@@ -32,6 +32,16 @@ page_routes: list[ControllerRouterHandler] = [
             shared.shared,
             shared.shared_in_collection,
             shared.prove,
+            item.collect,
+            collections.collections,
+            collections.create_collection,
+            collections.collection,
+            collections.share,
+            collections.stop_sharing,
+            collections.edit_collection,
+            collections.delete_collection,
+            collections.remove_from_collection,
+            collections.move_in_collection,
             entry.sign_in_page,
             entry.sign_in,
             entry.sign_in_by_link,

@@ -1,22 +1,20 @@
 """One item: the film or picture itself, what is known of it, and what its owner does with it."""
 
-from contextlib import suppress
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens, NotFound
+from mutoscope.domain.collections import COLLECTIONS_OF_ONE
+from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
-from mutoscope.domain.rights import STRANGER, allowed, may_change
-from mutoscope.domain.sharing import PASSWORD_CHARS, stands
+from mutoscope.domain.rights import STRANGER, allowed
 from mutoscope.services.cards import Card, card_of
 from mutoscope.services.gallery import Changes
-from mutoscope.services.sharing import Wish
+from mutoscope.services.sorting import Sorting
 from mutoscope.services.studio import Studio
-from mutoscope.web.api.shares import ShareLinkView, link_view, share_url
-from mutoscope.web.limits import source
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
+from mutoscope.web.pages.links import make_link, revoke_link, sharing_of
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_item
 from mutoscope.web.security import Asked, studio_of, viewer_of
@@ -36,10 +34,9 @@ async def _show(
     view = await render_item(studio, viewer, item)
     shown: dict[str, Any] = {
         "unlock_wrong": "",
-        "share_url": None,
-        "link_password_chars": PASSWORD_CHARS,
-        "links": await _links(request, item),
+        "collect_wrong": "",
         "card": await _card(studio, item),
+        **await sharing_of(request, item.id, f"/m/{item.id}", view.mine or viewer.is_admin),
     }
     fields: dict[str, Any] = {
         "title": view.title,
@@ -51,6 +48,8 @@ async def _show(
         "blur_intensity": view.blur_intensity,
         "version": view.version,
     }
+    by_title = Sorting(by="title")
+    mine = await studio.collections.mine(request.user, by_title, None, COLLECTIONS_OF_ONE) if request.user else None
     return await page(
         request,
         "item.html",
@@ -60,20 +59,11 @@ async def _show(
         may_change=view.mine or viewer.is_admin,
         typed=fields | (typed or {}),
         wrong=wrong or {},
+        collections=mine.items if mine else (),
         title_chars=TITLE_CHARS,
         description_chars=DESCRIPTION_CHARS,
         **(shown | more),
     )
-
-
-async def _links(request: Asked, item: Media) -> list[ShareLinkView]:
-    """The links to it that stand, for who may revoke them."""
-    studio = studio_of(request)
-    if request.user is None or not may_change(viewer_of(request), item):
-        return []
-    now = studio.clock.now()
-    found = await studio.sharing.of_target(request.user, item.id)
-    return [link_view(link, now) for link in found if stands(link, now)]
 
 
 async def _card(studio: Studio, item: Media) -> Card | None:
@@ -177,29 +167,30 @@ async def restore(request: Asked, id: FromPath[str]) -> Response[None]:
     return go(f"/m/{id}?done=restored")
 
 
+@post("/m/{id:str}/collect")
+async def collect(request: Asked, id: FromPath[str]) -> Response[str] | Response[None]:
+    """Take it into one of one's collections."""
+    signed_in(request)
+    studio, viewer, typed = studio_of(request), viewer_of(request), await fields_of(request)
+    found = await studio.gallery.get(viewer, id)
+    try:
+        collection = await studio.collections.add(viewer, typed.get("collection", ""), [found.id])
+    except (Conflict, Invalid) as e:
+        return await _show(request, found, status=e.status, collect_wrong=e.detail)
+    return go(f"/collections/{collection.id}?done=collected")
+
+
 @post("/m/{id:str}/links", status_code=200)
 async def share(request: Asked, id: FromPath[str]) -> Response[str]:
     """Make a share link, and show its address this once: the answer is the page itself, as nothing else has it."""
-    person, studio, typed = signed_in(request), studio_of(request), await fields_of(request)
-    found = await studio.gallery.get(viewer_of(request), id)
-    hours, password = typed.get("hours", "").strip(), typed.get("link_password", "")
-    try:
-        lasts = _number(typed, "hours") if hours else None
-        _, secret = await studio.sharing.create(
-            person, id, Wish(hours=lasts, password=password or None), source(request) or ""
-        )
-    except Invalid as e:
-        wrong = wrong_fields(e)
-        said = {"link_password": wrong["password"]} if "password" in wrong else {"link": e.detail}
-        return await _show(request, found, wrong=said, status=e.status)
-    except Conflict as e:
-        return await _show(request, found, wrong={"link": e.detail}, status=e.status)
-    return await _show(request, found, share_url=share_url(studio, secret))
+    signed_in(request)
+    found = await studio_of(request).gallery.get(viewer_of(request), id)
+    status, made = await make_link(request, id)
+    return await _show(request, found, status=status, **made)
 
 
 @post("/m/{id:str}/links/{link_id:str}/revoke")
 async def stop_sharing(request: Asked, id: FromPath[str], link_id: FromPath[str]) -> Response[None]:
-    """Revoke a share link; one that is gone already is no reason to complain."""
-    with suppress(NotFound):
-        await studio_of(request).sharing.revoke(signed_in(request), link_id)
+    """Revoke a share link."""
+    await revoke_link(request, link_id)
     return go(f"/m/{id}?done=link-revoked")

@@ -49,11 +49,22 @@ LASTS: Mapping[int | None, str] = {
 }
 """How long a share link may last, by hours, on the pages; over REST it may be any number of them."""
 
+COLLECTION_VISIBILITIES: Mapping[Visibility, str] = {
+    Visibility.PRIVATE: "Private: you alone",
+    Visibility.UNLISTED: "Unlisted: those who have its address, of what is public in it",
+    Visibility.PUBLIC: "Public: everyone, of what is public in it",
+}
+
 DONE: Mapping[str, str] = {
     "ordered": "Ordered. The tokens are set aside until it is done.",
     "canceled": "The job is being stopped.",
     "retried": "Ordered again.",
     "saved": "Saved.",
+    "collected": "It is in the collection now.",
+    "collection-made": "Made. Fill it from the page of a picture or film.",
+    "collection-deleted": "The collection is deleted; what was in it is still there.",
+    "taken-out": "Taken out of the collection.",
+    "moved": "Moved.",
     "unlocked": "Unlocked. It is yours to look at, for ever.",
     "trashed": "In the trash now.",
     "link-revoked": "The link is revoked: it opens nothing any more.",
@@ -70,7 +81,7 @@ DONE: Mapping[str, str] = {
 SCOPES: Mapping[Scope, str] = {
     Scope.GENERATE: "Generate: order pictures and films, spend tokens, follow and cancel jobs",
     Scope.READ: "Read: see what you see, private items and your statement too",
-    Scope.MANAGE: "Manage: change, throw away and restore your items",
+    Scope.MANAGE: "Manage: change, throw away and restore your items, and your collections",
     Scope.ADMIN: "Admin: grant tokens and resolve jobs; the other scopes then reach everybody's items",
 }
 
@@ -84,6 +95,11 @@ def takes(rule: SourceRule) -> str:
     *others, last = [size.replace("x", " × ") for size in rule.sizes]
     sizes = f"the nearest of {', '.join(others)} and {last}" if others else last
     return f"cropped around its centre to {sizes} pixels"
+
+
+def place(id: str) -> str:
+    """The page of an item or a collection."""
+    return f"/collections/{id}" if id.startswith("col_") else f"/m/{id}"
 
 
 def tokens(count: int) -> str:
