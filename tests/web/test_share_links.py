@@ -1,15 +1,18 @@
 """Share links: made, listed and revoked over REST and on the item's page, and what stands at their addresses."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from mutoscope.darkroom.port import Darkroom
 from mutoscope.domain.ids import DAY, HOUR, MINUTE
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
 from web.answers import code, fields
-from web.house import BASE, OUR_PAGE, House, content
+from web.house import BASE, OUR_PAGE, POLICY, House, content, open_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -272,3 +275,34 @@ async def test_a_link_is_made_and_revoked_on_the_page_without_scripts(house: Hou
         other = await house.published(house.alice)
         assert "Share by a link" not in (await client.get(f"/m/{other.id}")).text
         assert (await client.post(f"/m/{other.id}/links", data={})).status_code == 403
+
+
+async def test_behind_a_cdn_files_of_a_link_come_from_the_studio_itself(tmp_path: Path, darkroom: Darkroom) -> None:
+    policy = structs.replace(POLICY, cdn_url="https://cdn.example.org")
+    async with open_house(tmp_path, darkroom, policy) as house:
+        item = await house.published(house.alice, Visibility.PRIVATE)
+        seen = await opened(house, (await made(house, item))["path"])
+        assert "cdn.example.org" not in seen.text
+        film = await opened(house, file_in(seen.text, Variant.MASTER))
+        assert (film.status_code, film.content) == (200, content(item.id, Variant.MASTER))
+        assert "public" not in film.headers["cache-control"]
+
+
+async def test_from_a_bucket_the_studio_looks_at_the_link_before_it_hands_out_an_address(
+    tmp_path: Path, darkroom: Darkroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_house(tmp_path, darkroom, structs.replace(POLICY, from_bucket=True)) as house:
+
+        async def presign(key: str, seconds: int) -> str:
+            return f"https://films.example.org/{key}"
+
+        monkeypatch.setattr(house.blobs, "presign", presign)
+        item = await house.published(house.alice, Visibility.PRIVATE)
+        link = await made(house, item)
+        address = house.studio.addresses.path(item, Variant.MASTER, link["id"])
+        sent = await opened(house, address)
+        assert (sent.status_code, sent.headers["cache-control"]) == (302, "private, no-cache")
+        assert f"https://films.example.org/{item.files[Variant.MASTER].key}" in (await opened(house, link["path"])).text
+        await revoke(house, link)
+        for path in (address, link["path"]):
+            assert (await opened(house, path)).status_code == 404
