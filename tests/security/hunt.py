@@ -44,6 +44,7 @@ BODIES: tuple[dict[str, Any], ...] = (
     {"json": {}},
     {"json": {"price": 4}},
     {"json": {"unlock_price": 0, "is_blurred": False, "title": "mine"}},
+    {"json": {"ids": ["med_00000000000000000000000000"], "title": "mine", "cover": ""}},
     {"data": {"title": "mine", "tags": "", "visibility": "public", "price": "4", "unlock_price": "0"}},
 )
 
@@ -62,7 +63,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarry:
-    """A locked item of alice's, and all of it that must not be found."""
+    """A locked item of alice's, in a public collection of hers, and all of it that must not be found."""
 
     def __init__(
         self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str], given: Given
@@ -73,6 +74,11 @@ class Quarry:
         texts += [*item.tags, "deepest-model", "cfg-7531", item.facts.codec]
         self._texts = {text.lower().encode() for text in texts}
         self._bytes = {form for variant in SHARP for form in _forms(content(item.id, variant))}
+
+    @property
+    def collection_id(self) -> str:
+        """The public collection that holds the item."""
+        return self.given.collected.target
 
     def found_in(self, text: bytes) -> list[bytes]:
         """What of it stands in an answer."""
@@ -157,7 +163,7 @@ async def _given(house: House, item: Media, other: Media) -> Given:
     elsewhere, _ = await house.studio.sharing.create(house.alice, other.id, Wish())
     once = {variant: house.studio.addresses.path(item, variant, link.id) for variant in Variant}
     owner, collections = Viewer(person_id=house.alice.id), house.studio.collections
-    made = await collections.create(house.alice, "A collection", visibility=Visibility.PUBLIC)
+    made = await collections.create(house.alice, "Hers", visibility=Visibility.PUBLIC)
     await collections.add(owner, made.id, [item.id, other.id])
     collected, opens = await house.studio.sharing.create(house.alice, made.id, Wish())
     return Given(link=link, secret=secret, once=once, other=elsewhere, collected=collected, secret_of_collection=opens)
@@ -194,7 +200,7 @@ async def hunt_files(quarry: Quarry, other: Media, hunter: str) -> int:
 
 
 async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
-    """Every other route, with the item, its job and its unlocks in the path. Returns how often was asked."""
+    """Every other route, with the item, its job, its unlocks and its collection in the path. Returns how often was asked."""
     routes = {
         (method, route.path_format)
         for route in quarry.house.app.routes
@@ -224,9 +230,9 @@ def _addresses(quarry: Quarry, path: str) -> Iterator[str]:
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
     given = quarry.given
-    ids |= {"link_id": given.link.id, "collection_id": given.collected.target}
+    ids |= {"link_id": given.link.id, "collection_id": quarry.collection_id}
     ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
-    for id in (item.id, item.generation_id, given.collected.target) if "{id}" in path else ("",):
+    for id in (item.id, item.generation_id, quarry.collection_id) if "{id}" in path else ("",):
         for secret in (given.secret, given.secret_of_collection) if "{secret}" in path else ("",):
             yield path.format(**ids, id=id, secret=secret)
 
