@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -246,8 +247,12 @@ def test_the_placeholder_is_the_picture_in_rough(open_page: Open) -> None:
 
 
 def test_no_page_is_wider_than_the_screen_and_every_field_has_a_name(open_page: Open, alice: Person) -> None:
-    page = open_page("/", alice)
-    for path in ("/", "/create", "/library", "/tokens", "/account", "/sign-in", "/register", "/set-up?secret=x", "/no"):
+    page = open_page("/collections", alice)
+    page.get_by_label("Title").fill("W" * 80)
+    page.get_by_role("button", name="Make the collection").click()
+    made = urlsplit(page.url).path
+    paths = ("/", "/create", "/library", "/collections", made, "/tokens", "/account")
+    for path in (*paths, "/sign-in", "/register", "/set-up?secret=x", "/no"):
         page.goto(path)
         for width in (390, 768, 1280, 1920):
             page.set_viewport_size({"width": width, "height": 900})

@@ -121,7 +121,7 @@ ELSEWHERE = (
             "POST /collections/{id}/move",
             "POST /m/{id}/collect",
         ),
-        "tests/security/test_collections.py: a walk of its own, every viewer, every state of an item",
+        "tests/security/test_collection_walk.py: a walk of its own, every viewer, every state of an item",
     )
     | dict.fromkeys(
         (
