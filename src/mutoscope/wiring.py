@@ -52,9 +52,11 @@ from mutoscope.services.mail import Mail
 from mutoscope.services.outbox import Outbox
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.proofs import Proofs
 from mutoscope.services.resets import Resets
 from mutoscope.services.restoring import Restored, restore_backup
 from mutoscope.services.sessions import Sessions
+from mutoscope.services.sharing import Sharing
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.services.unlocking import Unlocking
@@ -187,6 +189,7 @@ def _studio(
     limits, resets = Limits(store.buckets, clock, policy), Resets(store, clock, accounts)
     mailer = _mailer(settings, base_url)
     mail = Mail(store, clock, limits, resets, mailer, Outbox(mailer), base_url) if mailer is not None else None
+    collections = Collections(store, gallery, ids, clock, policy)
     return Studio(
         accounts=accounts,
         resets=resets,
@@ -203,7 +206,8 @@ def _studio(
         outcomes=Outcomes(store, clock, loop.wake),
         hooks=Hooks(store, worker.providers, clock, loop.wake),
         gallery=gallery,
-        collections=Collections(store, gallery, ids, clock, policy),
+        collections=collections,
+        sharing=Sharing(store, ids, clock, gallery, collections, accounts, limits, Proofs(keys.signing, clock)),
         unlocking=Unlocking(store, ids, clock, policy),
         counting=Counting(store, clock, keys.signing[0]),
         liking=Liking(store, gallery, clock),

@@ -1,4 +1,4 @@
-"""What can be done with API keys, invitations, limits and lists of sessions, on both stores at once."""
+"""What can be done with API keys, share links, invitations, limits and lists of sessions, on both stores at once."""
 
 from typing import Any
 
@@ -11,14 +11,15 @@ from mutoscope.domain.ids import SECOND
 from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey, Scope
 from mutoscope.domain.limits import Rate, bucket
+from mutoscope.domain.sharing import ShareLink
 
-api_keys, invites = Bundle("api_keys"), Bundle("invites")
+api_keys, invites, share_links = Bundle("api_keys"), Bundle("invites"), Bundle("share_links")
 RATE = Rate(name="tried", burst=2, refill_ms=7 * SECOND)
 scopes = st.lists(st.sampled_from(Scope), min_size=1, max_size=4, unique=True).map(tuple)
 
 
 class KeyRules(Pair):
-    """The port's groups of keys, invitations and buckets."""
+    """The port's groups of keys, share links, invitations and buckets."""
 
     @rule(
         target=api_keys, id=people | people | st.just(NOBODY), name=texts, scopes=scopes, version=st.sampled_from([1, 1, 2]),
@@ -46,6 +47,35 @@ class KeyRules(Pair):
     def revoke_key(self, key: tuple[str, str, str], other: str | None) -> None:
         self.ask(lambda store: store.keys.revoke(other or key[0], key[1]))
         self.ask(lambda store: store.keys.of_person(key[0]))
+
+    @rule(
+        target=share_links, owner=people | people | st.just(NOBODY), to=st.sampled_from(["a", "b"]),
+        lasts=st.none() | st.sampled_from([1, 3600]), limit=st.sampled_from([1, 2, 20]),
+    )  # fmt: skip
+    def make_link(self, owner: str, to: str, lasts: int | None, limit: int) -> tuple[str, str, str]:
+        now, number = self.now(), self.new("link")
+        link = ShareLink(
+            id=number, secret_hash=f"hash of {number}", target=to, owner_id=owner, made_by=owner, created_at=now,
+            expires_at=None if lasts is None else now + lasts * SECOND,
+        )  # fmt: skip
+        self.ask(lambda store: store.shares.add(link, limit))
+        self.ask(lambda store: store.shares.of_target(to))
+        return owner, number, link.secret_hash
+
+    @rule(link=share_links, late=st.sampled_from([0, 0, 5]), limit=st.sampled_from([1, 2, 20]))
+    def use_link(self, link: tuple[str, str, str], late: int, limit: int) -> None:
+        owner, id, secret_hash = link
+        now = self.now()
+        self.ask(lambda store: store.shares.of_secret(secret_hash, now))
+        self.ask(lambda store: store.shares.use(id, now - late * SECOND))
+        self.ask(lambda store: store.shares.get(id, now))
+        self.ask(lambda store: store.shares.of_owner(owner, None, limit))
+
+    @rule(link=share_links, other=st.none() | people, anybody=st.booleans())
+    def revoke_link(self, link: tuple[str, str, str], other: str | None, anybody: bool) -> None:
+        now = self.now()
+        self.ask(lambda store: store.shares.revoke(link[1], None if anybody else other or link[0], now))
+        self.ask(lambda store: store.shares.of_owner(link[0], None, 20))
 
     @rule(id=people)
     def list_sessions(self, id: str) -> None:

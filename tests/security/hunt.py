@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import msgspec
 from msgspec import structs
 
 from cast import facts, grant, person, wish
-from mutoscope.domain.collections import Add
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
-from web.house import OUR_PAGE, House, content
+from mutoscope.domain.rights import Viewer
+from mutoscope.domain.sharing import ShareLink
+from mutoscope.services.sharing import Wish
+from web.house import BASE, OUR_PAGE, House, content
 
 SHARP = [variant for variant in Variant if variant not in BLURRED]
 WORDS = {
@@ -25,7 +28,10 @@ EMAIL = "alice-of-the-hunt@mailbox.example"
 """Where the owner gets mail: for her, and for nobody else."""
 GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
-STRANGERS = ("stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another")
+STRANGERS = (
+    "stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another",
+    "linked", "once linked", "linked to its collection", "linked to another", "link taken off",
+)  # fmt: skip
 WAYS: tuple[dict[str, str], ...] = (
     {},
     {"Accept": "text/html"},
@@ -45,24 +51,36 @@ BODIES: tuple[dict[str, Any], ...] = (
 )
 
 
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """Share links: to the item, with its secret and the addresses of files from before it was locked; to another item; and
+    to a collection that holds the item, with its secret.
+    """
+
+    link: ShareLink
+    secret: str
+    collected: ShareLink
+    secret_of_collection: str
+    once: Mapping[Variant, str]
+    other: ShareLink
+
+
 class Quarry:
     """A locked item of alice's, in a public collection of hers, and all of it that must not be found."""
 
     def __init__(
-        self,
-        house: House,
-        item: Media,
-        refunded: Person,
-        suspended: str,
-        once: Mapping[Variant, str],
-        collection_id: str,
+        self, house: House, item: Media, refunded: Person, suspended: str, once: Mapping[Variant, str], given: Given
     ) -> None:
         self.house, self.item, self.refunded, self._suspended, self._once = house, item, refunded, suspended, once
-        self.collection_id = collection_id
+        self.given = given
         texts = [*WORDS.values(), item.facts.sha256, item.placeholder, str(item.seed), str(item.facts.size_bytes)]
         texts += [EMAIL, EMAIL.partition("@")[0], *item.tags, "deepest-model", "cfg-7531", item.facts.codec]
         self._texts = {text.lower().encode() for text in texts}
         self._bytes = {form for variant in SHARP for form in _forms(content(item.id, variant))}
+
+    @property
+    def collection_id(self) -> str:
+        """The public collection that holds the item."""
+        return self.given.collected.target
 
     def found_in(self, text: bytes) -> list[bytes]:
         """What of it stands in an answer."""
@@ -87,6 +105,16 @@ class Quarry:
                 return self._once[variant].partition("?")[2]
             case "signed for another":
                 return addresses.path(other, variant).partition("?")[2]
+            case "linked":
+                return addresses.path(self.item, variant, self.given.link.id).partition("?")[2]
+            case "linked to its collection":
+                return addresses.path(self.item, variant, self.given.collected.id).partition("?")[2]
+            case "once linked":
+                return self.given.once[variant].partition("?")[2]
+            case "linked to another":
+                return addresses.path(self.item, variant, self.given.other.id).partition("?")[2]
+            case "link taken off":
+                return addresses.path(self.item, variant, self.given.link.id).partition("&")[2]
             case "expired":
                 return "e=1000000000&s=" + addresses.path(self.item, variant).partition("&s=")[2]
             case "forged":
@@ -119,6 +147,7 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
     )  # fmt: skip
     once = {variant: house.studio.addresses.path(item, variant) for variant in Variant}
     await house.store.people.set_email(house.alice.id, EMAIL, house.alice.token_version)
+    given = await _given(house, item, other)
     payer, dave = person("erin"), person("dave")
     await house.store.people.add(payer, grant(payer, 100))
     await house.store.people.add(dave, None)
@@ -129,9 +158,18 @@ async def locked_quarry(house: House) -> tuple[Quarry, Media]:
     await house.store.unlocks.refund(unlock.id, house.clock.now())
     found = await house.store.media.get(item.id)
     assert found is not None
-    made = await house.studio.collections.create(house.alice, "Hers", "", Visibility.PUBLIC)
-    await house.store.collections.rearrange(made.id, Add((item.id, other.id)), None, house.clock.now())
-    return Quarry(house, structs.replace(found), payer, cookie, once, made.id), other
+    return Quarry(house, structs.replace(found), payer, cookie, once, given), other
+
+
+async def _given(house: House, item: Media, other: Media) -> Given:
+    link, secret = await house.studio.sharing.create(house.alice, item.id, Wish())
+    elsewhere, _ = await house.studio.sharing.create(house.alice, other.id, Wish())
+    once = {variant: house.studio.addresses.path(item, variant, link.id) for variant in Variant}
+    owner, collections = Viewer(person_id=house.alice.id), house.studio.collections
+    made = await collections.create(house.alice, "Hers", visibility=Visibility.PUBLIC)
+    await collections.add(owner, made.id, [item.id, other.id])
+    collected, opens = await house.studio.sharing.create(house.alice, made.id, Wish())
+    return Given(link=link, secret=secret, once=once, other=elsewhere, collected=collected, secret_of_collection=opens)
 
 
 class Leak(AssertionError):
@@ -187,12 +225,18 @@ async def hunt_routes(quarry: Quarry, other: Media, hunter: str) -> int:
 
 def _addresses(quarry: Quarry, path: str) -> Iterator[str]:
     item = quarry.item
+    if path == "/oembed":
+        for more in ("", "&maxwidth=100&maxheight=100", "&format=xml"):
+            yield f"/oembed?url={BASE}/m/{item.id}{more}"
+        return
     ids = {"media_id": item.id, "generation_id": item.generation_id, "unlock_id": "unl_nothing", "provider": "fal"}
     ids |= {"reference": item.generation_id, "digest": "x", "name": "studio.css"}
+    given = quarry.given
+    ids |= {"link_id": given.link.id, "collection_id": quarry.collection_id}
     ids |= {"key_id": "key_nothing", "invite_id": "inv_nothing", "session_id": "ses_nothing"}
-    ids |= {"collection_id": quarry.collection_id}
     for id in (item.id, item.generation_id, quarry.collection_id) if "{id}" in path else ("",):
-        yield path.format(**ids, id=id)
+        for secret in (given.secret, given.secret_of_collection) if "{secret}" in path else ("",):
+            yield path.format(**ids, id=id, secret=secret)
 
 
 async def hunt_words(quarry: Quarry, hunter: str) -> int:

@@ -8,14 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from mutoscope.darkroom.port import Darkroom
 from mutoscope.domain import rights
 from mutoscope.domain.errors import NotFound
 from mutoscope.domain.media import BLURRED, Media, Variant
 from mutoscope.domain.search import Query
-from mutoscope.services import gallery, views
-from mutoscope.web import delivery
+from mutoscope.services import cards, gallery, views
+from mutoscope.web import delivery, embed, oembed
+from mutoscope.web.pages import item as item_page
 from security.hunt import STRANGERS, Leak, Quarry, hunt, hunt_files, hunt_routes, hunt_words, locked_quarry
 from web.house import House, content, open_house, served
 
@@ -113,6 +115,23 @@ def an_error_names_the_item(monkeypatch: pytest.MonkeyPatch, house: House, quarr
     monkeypatch.setattr(gallery, "authorize", authorize)
 
 
+def a_link_opens_the_file_that_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
+    async def through(link_id: str, viewer: rights.Viewer, item: Media) -> rights.Viewer:
+        return rights.Viewer(signed=(item.id, Variant.MASTER))
+
+    monkeypatch.setattr(house.studio.sharing, "through", through)
+
+
+def the_card_has_the_title(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
+    real = cards.card_of
+
+    def card_of(item: Media, uploader: str, base_url: str) -> cards.Card:
+        return structs.replace(real(item, uploader, base_url), title=item.title)
+
+    for module in (oembed, embed, item_page):
+        monkeypatch.setattr(module, "card_of", card_of)
+
+
 def an_old_address_goes_on_after_the_lock(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
     from mutoscope.services import addresses
 
@@ -140,6 +159,8 @@ PLANTS: dict[Plant, tuple[Callable[..., Any], str]] = {
     the_file_name_is_the_title: (hunt_files, "refunded"),
     an_error_names_the_item: (hunt_files, "bob"),
     an_old_address_goes_on_after_the_lock: (hunt_files, "once signed"),
+    a_link_opens_the_file_that_it_is_asked_for: (hunt_files, "linked"),
+    the_card_has_the_title: (hunt_routes, "bob"),
     the_blurred_file_is_the_sharp_one: (hunt_files, "stranger"),
     the_uploader_is_called_by_her_address: (hunt_routes, "bob"),
 }

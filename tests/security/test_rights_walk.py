@@ -14,8 +14,10 @@ from cast import facts, grant, person, wish
 from mutoscope.darkroom.port import Darkroom
 from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 from mutoscope.domain.people import Person
+from mutoscope.domain.sharing import ShareLink
+from mutoscope.services.sharing import Wish
 from web.answers import code
-from web.house import House, content, open_house
+from web.house import BASE, House, content, open_house
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,6 +29,9 @@ CHANGES = {
     "POST /api/media/{media_id}/restore",
     "POST /m/{id}",
     "POST /m/{id}/trash",
+    "POST /api/media/{media_id}/share-links",
+    "GET /api/media/{media_id}/share-links",
+    "POST /m/{id}/links",
     "POST /m/{id}/restore",
 }
 JOBS = {
@@ -39,11 +44,16 @@ JOBS = {
 }
 LISTS = {"GET /api/media", "GET /", "GET /gallery"}
 """What everyone may browse."""
+FRAMED = {"GET /embed/{id}", "GET /oembed"}
+"""What other sites are told: the same whoever asks, and what a stranger may see."""
+LINKED = {"GET /s/{secret}", "POST /s/{secret}", "GET /s/{secret}/{id}"}
+"""What whoever has a share link of the item sees: the same whoever asks."""
 OWN = {
     "GET /api/me",
     "GET /api/me/email",
     "GET /api/keys",
     "GET /api/sessions",
+    "GET /api/share-links",
     "GET /api/tokens",
     "GET /api/tokens/entries",
     "GET /api/generations",
@@ -91,6 +101,12 @@ ELSEWHERE = (
         "DELETE /api/media/{media_id}/like": "below: whoever may see the record may take a like back",
         "POST /m/{id}/like": "the same service as PUT /api/media/{media_id}/like",
         "POST /m/{id}/unlike": "the same service as DELETE /api/media/{media_id}/like",
+        "POST /collections/{id}/links": "the same service as POST /api/collections/{collection_id}/share-links",
+        "POST /collections/{id}/links/{link_id}/revoke": "the same service as DELETE /api/share-links/{link_id}",
+        "POST /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
+        "GET /api/collections/{collection_id}/share-links": "tests/web/test_shared_collections.py: one's own alone",
+        "DELETE /api/share-links/{link_id}": "tests/web/test_share_links.py: one's own alone",
+        "POST /m/{id}/links/{link_id}/revoke": "the same service as DELETE /api/share-links/{link_id}",
         "GET /api/admin/unlocks": "tests/web/test_unlocking.py: administrators alone",
         "POST /api/admin/unlocks/{unlock_id}/refund": "tests/web/test_unlocking.py: administrators alone",
     }
@@ -166,7 +182,10 @@ LOCKED = ("locked", "locked unlisted", "locked private", "locked trashed", "lock
 STATES = ("public", "unlisted", "private", "trashed", "hidden", *LOCKED)
 PAYERS = ("buyer", "refunded")
 """Both bought every locked item before it came to its state; the second got the tokens back."""
-VIEWERS = ("stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another", *PAYERS)
+VIEWERS = (
+    "stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another", *PAYERS,
+    "linked", "linked to another", "once linked",
+)  # fmt: skip
 
 EVERYONE = frozenset(VIEWERS)
 INSIDERS = frozenset({"alice", "carol"})
@@ -189,7 +208,7 @@ MAY_SEE_ALL = MAY_SEE_RECORD | {"locked": PAID, "locked unlisted": PAID}
 MAY_HAVE_FILES = {
     "public": EVERYONE,
     "unlisted": EVERYONE,
-    "private": INSIDERS | {"signed"},
+    "private": INSIDERS | {"signed", "linked"},
     "trashed": INSIDERS,
     "hidden": INSIDERS,
     "locked": PAID | {"signed"},
@@ -198,7 +217,12 @@ MAY_HAVE_FILES = {
     "locked trashed": INSIDERS,
     "locked hidden": INSIDERS,
 }
-MAY_HAVE_BLURRED = MAY_HAVE_FILES | {"locked": EVERYONE, "locked unlisted": EVERYONE}
+MAY_HAVE_BLURRED = MAY_HAVE_FILES | {
+    "locked": EVERYONE,
+    "locked unlisted": EVERYONE,
+    "locked private": PAID | {"signed", "linked"},
+}
+OPEN_BY_LINK = {"public", "unlisted", "private", "locked", "locked unlisted", "locked private"}
 LISTED = {"public", "locked"}
 
 
@@ -206,7 +230,10 @@ class Gallery:
     """Alice's items, one in each state, and those who look at them."""
 
     def __init__(self, house: House, items: dict[str, Media], payers: dict[str, Person], suspended: str) -> None:
-        self.house, self.items, self._payers, self._suspended = house, items, payers, suspended
+        self.house, self.items, self._payers, self.suspended = house, items, payers, suspended
+        self.links: dict[str, ShareLink] = {}
+        self.secrets: dict[str, str] = {}
+        self.revoked: dict[str, ShareLink] = {}
 
     @asynccontextmanager
     async def viewer(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
@@ -214,7 +241,7 @@ class Gallery:
         people = {"bob": self.house.bob, "alice": self.house.alice, "carol": self.house.carol} | self._payers
         headers = self.house.bearer(people[name]) if name in people else {}
         if name == "suspended":
-            headers = {"Cookie": self._suspended, "Sec-Fetch-Site": "same-origin"}
+            headers = {"Cookie": self.suspended, "Sec-Fetch-Site": "same-origin"}
         async with self.house.client(headers) as client:
             yield client
 
@@ -226,7 +253,20 @@ class Gallery:
         if viewer == "signed for another":
             other = self.items["public" if state != "public" else "unlisted"]
             return f"/media/{item.id}/{variant}?" + addresses.path(other, variant).partition("?")[2]
+        if viewer == "linked":
+            return addresses.path(item, variant, self.links[state].id)
+        if viewer == "linked to another":
+            return addresses.path(item, variant, self.links["public" if state != "public" else "unlisted"].id)
+        if viewer == "once linked":
+            return addresses.path(item, variant, self.revoked[state].id)
         return f"/media/{item.id}/{variant}"
+
+    async def share(self, state: str, item: Media) -> None:
+        """Links to the item, before it comes to its state: one that stands and one that is revoked."""
+        sharing = self.house.studio.sharing
+        self.links[state], self.secrets[state] = await sharing.create(self.house.alice, item.id, Wish())
+        self.revoked[state], _ = await sharing.create(self.house.alice, item.id, Wish())
+        await sharing.revoke(self.house.alice, self.revoked[state].id)
 
 
 def words(state: str) -> dict[str, str]:
@@ -256,7 +296,7 @@ async def gallery(tmp_path_factory: pytest.TempPathFactory, darkroom: Darkroom) 
         payers = {name: person(name) for name in PAYERS}
         for payer in payers.values():
             await house.store.people.add(payer, grant(payer, 100))
-        items: dict[str, Media] = {}
+        gallery = Gallery(house, {}, payers, "")
         for number, state in enumerate(STATES):
             own = {"placeholder": f"placeholder-of-{state}", "facts": facts(sha256="0123456789abcdef"[number] * 64)}
             item = await house.published(
@@ -267,12 +307,14 @@ async def gallery(tmp_path_factory: pytest.TempPathFactory, darkroom: Darkroom) 
                 **own,
                 **words(state),
             )
-            items[state] = await bring_to(house, item, state, payers)
+            await gallery.share(state, item)
+            gallery.items[state] = await bring_to(house, item, state, payers)
         dave = person("dave")
         await house.store.people.add(dave, None)
         cookie = await house.session(dave)
         await house.studio.accounts.suspend(house.carol, "dave")
-        yield Gallery(house, items, payers, cookie)
+        gallery.suspended = cookie
+        yield gallery
 
 
 async def bring_to(house: House, item: Media, state: str, payers: dict[str, Person]) -> Media:
@@ -304,7 +346,7 @@ async def test_every_route_is_in_these_tables(gallery: Gallery) -> None:
         for route in gallery.house.app.routes
         for method in (getattr(route, "methods", None) or set()) - {"OPTIONS"}
     }
-    tables = [FILES, RECORDS, CHANGES, JOBS, LISTS, OWN, APART, set(ELSEWHERE)]
+    tables = [FILES, RECORDS, CHANGES, JOBS, LISTS, FRAMED, LINKED, OWN, APART, set(ELSEWHERE)]
     assert routes == set().union(*tables)
     assert sum(len(table) for table in tables) == len(routes), "a route stands in two tables"
 
@@ -350,6 +392,38 @@ async def test_records_show_to_each_viewer_what_the_table_says(gallery: Gallery,
                 assert str(item.seed) not in answer.text, route
 
 
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("state", STATES)
+async def test_other_sites_are_told_what_a_stranger_may_see_whoever_asks(
+    gallery: Gallery, state: str, viewer: str
+) -> None:
+    item, known = gallery.items[state], "stranger" in MAY_SEE_RECORD[state]
+    async with gallery.viewer("stranger") as stranger, gallery.viewer(viewer) as client:
+        for path in (f"/embed/{item.id}", f"/oembed?url={BASE}/m/{item.id}"):
+            answer, as_stranger = await client.get(path), await stranger.get(path)
+            assert answer.status_code == (200 if known else 404), path
+            assert (answer.content, answer.headers) == (as_stranger.content, as_stranger.headers), path
+            if not known or state in LOCKED:
+                assert not [secret for secret in withheld(state, item) if secret in answer.content], path
+            assert words(state)["prompt"] not in answer.text, path
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize("state", STATES)
+async def test_a_share_link_shows_an_item_that_is_there_and_what_is_locked_stays_locked(
+    gallery: Gallery, state: str, viewer: str
+) -> None:
+    item, address = gallery.items[state], f"/s/{gallery.secrets[state]}"
+    async with gallery.viewer(viewer) as client:
+        seen, typed = await client.get(address), await client.post(address, data={"password": "x"})
+        assert (seen.status_code, typed.status_code) == ((200, 303) if state in OPEN_BY_LINK else (404, 404))
+        shows_all = state in OPEN_BY_LINK and state not in LOCKED
+        assert (words(state)["prompt"] in seen.text) is shows_all
+        if not shows_all:
+            for answer in (seen, typed):
+                assert not [secret for secret in withheld(state, item) if secret in answer.content]
+
+
 async def test_a_locked_record_gives_a_stranger_the_blurred_files_and_nothing_of_the_original(
     gallery: Gallery,
 ) -> None:
@@ -387,6 +461,7 @@ async def test_nobody_but_the_owner_and_administrators_changes_an_item(
         for route in sorted(CHANGES):
             method, path = route.split(" ")
             body = {"json": {"title": "mine"}} if method == "PATCH" else {}
+            body = {"json": {}} if path.endswith("/share-links") and method == "POST" else body
             if path == "/m/{id}":
                 body = {"data": {"title": "mine", "tags": "", "visibility": "public", "version": "1"}}
             answer = await client.request(method, path.format(media_id=item.id, id=item.id), **body)

@@ -42,8 +42,10 @@ from mutoscope.services.mail import Mail
 from mutoscope.services.outbox import Outbox
 from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
+from mutoscope.services.proofs import Proofs
 from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
+from mutoscope.services.sharing import Sharing
 from mutoscope.services.studio import Studio
 from mutoscope.services.tokens import Tokens
 from mutoscope.services.unlocking import Unlocking
@@ -58,6 +60,7 @@ BASE = "http://studio.example"
 OUR_PAGE = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 TOKEN_KEY = "a key that only tests know, and long enough for every algorithm that they try"
 SIGNING_KEY = b"a signing key of the tests"
+SIGNING = [SIGNING_KEY]
 GRANTED = 1_000
 WINDOW_MS = HOUR
 PASSWORD = "correct horse battery"
@@ -82,6 +85,15 @@ MIME = {
 }
 """Of the variants that are not as the master is; thumbnails are WebP."""
 
+SIZES = {
+    Variant.THUMB_SMALL: (320, 180),
+    Variant.THUMB_MEDIUM: (640, 360),
+    Variant.BLURRED: (640, 360),
+    Variant.BLURRED_SMALL: (320, 180),
+    Variant.STORYBOARD_VTT: (0, 0),
+}
+"""Of the variants that are not as large as the film."""
+
 
 class House:
     """One studio of one test."""
@@ -104,11 +116,12 @@ class House:
     def _studio(self, darkroom: Darkroom, policy: Policy) -> Studio:
         store, clock = self.store, self.clock
         categories = load_categories(None)
-        addresses = Addresses([SIGNING_KEY], clock, WINDOW_MS)
+        addresses = Addresses(SIGNING, clock, WINDOW_MS)
         accounts = Accounts(store, ids, clock, [TOKEN_KEY], policy)
         gallery = Gallery(store, clock, policy)
         limits, resets = Limits(store.buckets, clock, policy), Resets(store, clock, accounts)
         mail = Mail(store, clock, limits, resets, self.mailer, self.outbox, BASE)
+        collections = Collections(store, gallery, ids, clock, policy)
         return Studio(
             accounts=accounts,
             resets=resets,
@@ -124,7 +137,8 @@ class House:
             outcomes=Outcomes(store, clock, lambda: None),
             hooks=Hooks(store, self.providers, clock, self._wake),
             gallery=gallery,
-            collections=Collections(store, gallery, ids, clock, policy),
+            collections=collections,
+            sharing=Sharing(store, ids, clock, gallery, collections, accounts, limits, Proofs(SIGNING, clock)),
             unlocking=Unlocking(store, ids, clock, policy),
             counting=Counting(store, clock, SIGNING_KEY),
             liking=Liking(store, gallery, clock),
@@ -230,7 +244,10 @@ class House:
             key, path = key_for(item.facts.kind, item.id, variant, mime), self.folder / "original"
             path.write_bytes(content(item.id, variant))
             await self.blobs.put(key, path, mime)
-            files[variant] = StoredFile(key=key, mime_type=mime, size_bytes=len(content(item.id, variant)))
+            width, height = SIZES.get(variant, (item.facts.width, item.facts.height))
+            files[variant] = StoredFile(
+                key=key, mime_type=mime, size_bytes=len(content(item.id, variant)), width=width, height=height
+            )
         return files
 
     async def change(self, item: Media, **fields: Any) -> Media:

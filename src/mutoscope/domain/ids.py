@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-Kind = Literal["gen", "med", "usr", "ses", "lnk", "key", "inv", "unl", "col"]
-"""Generation, media, person (user), session, one-time link, API key, invitation, unlock, collection."""
+Kind = Literal["gen", "med", "usr", "ses", "lnk", "key", "inv", "unl", "shr", "col"]
+"""Generation, media, person (user), session, one-time link, API key, invitation, unlock, share link, collection."""
 
 Millis = int
 """A moment: whole milliseconds since 1970-01-01 UTC."""
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ULID = "[0-7][0-9a-hjkmnp-tv-z]{25}"
-PATTERN = re.compile(rf"(gen|med|usr|ses|lnk|key|inv|unl|col)_{ULID}")
+PATTERN = re.compile(rf"(gen|med|usr|ses|lnk|key|inv|unl|shr|col)_{ULID}")
 
 SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND

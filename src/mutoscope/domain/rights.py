@@ -16,13 +16,16 @@ from mutoscope.domain.media import BLURRED, Media, Variant, Visibility
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever asks. ``signed`` is the one (item, variant) that a verified signed address names.
 
-    ``unlocked``: items that they paid for, as far as that was looked up for the question at hand.
+    ``unlocked``: items that they paid for, as far as that was looked up for the question at hand. ``shared``: items that a
+    share link opens to them, which was found to stand; ``link_id`` is that link, and addresses that are handed out name it.
     """
 
     person_id: str | None = None
     is_admin: bool = False
     signed: tuple[str, Variant] | None = None
     unlocked: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    link_id: str | None = None
 
 
 STRANGER = Viewer()
@@ -50,7 +53,11 @@ TABLE: tuple[tuple[str, Callable[[Viewer, Media, Variant | None], bool], Rule], 
         lambda viewer, item, variant: item.id in viewer.unlocked,
         "allow",
     ),
-    ("private is private", lambda viewer, item, variant: item.visibility is Visibility.PRIVATE, "refuse"),
+    (
+        "private is private, but for whoever has a share link",
+        lambda viewer, item, variant: item.visibility is Visibility.PRIVATE and item.id not in viewer.shared,
+        "refuse",
+    ),
     (
         "a locked item's files are withheld from strangers, but for the blurred ones",
         lambda viewer, item, variant: item.locked and variant is not None and variant not in BLURRED,

@@ -191,7 +191,7 @@ class Accounts:
     async def _check(self, name: str, password: str, source: str) -> Person:
         person = await self._store.people.by_name(name)
         # The same work is done for a name that nobody has, so that the time taken tells nothing.
-        right = await self._verify(person.password_hash if person else self._nobody, password, source)
+        right = await self.verify_password(person.password_hash if person else self._nobody, password, source)
         if person is None or not right or person.suspended_at is not None:
             raise WrongCredentials("The name or the password is wrong.")
         return person
@@ -239,7 +239,8 @@ class Accounts:
         async with self._hashing.one(source):
             return await asyncio.to_thread(HASHER.hash, password)
 
-    async def _verify(self, hashed: str, password: str, source: str) -> bool:
+    async def verify_password(self, hashed: str, password: str, source: str = "") -> bool:
+        """Whether that is the password, when it is this source's turn. Raises TooOften in a crowd."""
         async with self._hashing.one(source):
             try:
                 return await asyncio.to_thread(HASHER.verify, hashed, password[:1000])

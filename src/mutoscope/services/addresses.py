@@ -2,7 +2,8 @@
 
 An address is the same for everyone and stays the same within a window of time, so that caches work; it holds for at
 least one whole window after it was made, unless the item is closed to some who could see it: an address says for which
-visibility it was made, and whether the item was locked then.
+visibility it was made, and whether the item was locked then. One that was handed out through a share link names the link and
+opens what the link opens, as long as the link stands: whoever checks the signature looks at the link again.
 """
 
 import base64
@@ -32,16 +33,17 @@ class Addresses:
         """The number of the window of time that it is: addresses stay as they are within it."""
         return self._clock.now() // self._window_ms
 
-    def path(self, item: Media, variant: Variant) -> str:
-        """The path and query that opens that variant of the item as it is."""
-        return self._path(item.id, _standing(item), variant, self.window())
+    def path(self, item: Media, variant: Variant, link_id: str | None = None) -> str:
+        """The path and query that opens that variant of the item as it is; ``link_id``: for whoever has that share link."""
+        return self._path(item.id, _standing(item), variant, self.window(), link_id)
 
-    def _make(self, media_id: str, standing: str, variant: Variant, window: int) -> str:
+    def _make(self, media_id: str, standing: str, variant: Variant, window: int, link_id: str | None) -> str:
         expires = (window + 2) * self._window_ms // 1000
-        return written(media_id, variant, str(expires), self._sign(self._keys[0], media_id, standing, variant, expires))
+        signature = self._sign(self._keys[0], media_id, standing, variant, expires, link_id)
+        return written(media_id, variant, str(expires), signature, link_id)
 
-    def verify(self, item: Media, variant: Variant, expires: str, signature: str) -> bool:
-        """Whether the two parameters of an address are ours, for that variant of the item as it is, and still hold."""
+    def verify(self, item: Media, variant: Variant, expires: str, signature: str, link_id: str | None = None) -> bool:
+        """Whether the parameters of an address are ours, for that variant of the item as it is, and still hold."""
         if (
             not (expires.isascii() and expires.isdigit() and len(expires) < 14 and expires[0] != "0")
             or int(expires) * 1000 <= self._clock.now()
@@ -49,19 +51,24 @@ class Addresses:
             return False
         return any(
             hmac.compare_digest(
-                self._sign(key, item.id, _standing(item), variant, int(expires)).encode(), signature.encode()
+                self._sign(key, item.id, _standing(item), variant, int(expires), link_id).encode(), signature.encode()
             )
             for key in self._keys
         )
 
-    def _sign(self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int) -> str:
-        digest = hmac.digest(key, f"{media_id}\n{standing}\n{variant}\n{expires_s}".encode(), hashlib.sha256)
+    def _sign(
+        self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int, link_id: str | None
+    ) -> str:
+        whose = "" if link_id is None else f"\nlink:{link_id}"
+        text = f"{media_id}\n{standing}\n{variant}\n{expires_s}{whose}"
+        digest = hmac.digest(key, text.encode(errors="replace"), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:SIGNATURE_CHARS]
 
 
-def written(media_id: str, variant: Variant, expires: str, signature: str) -> str:
+def written(media_id: str, variant: Variant, expires: str, signature: str, link_id: str | None = None) -> str:
     """The one way to write a signed address. Others may open as well, but no cache should keep a copy for each."""
-    return f"/media/{media_id}/{variant}?e={expires}&s={signature}"
+    through = "" if link_id is None else f"l={link_id}&"
+    return f"/media/{media_id}/{variant}?{through}e={expires}&s={signature}"
 
 
 def _standing(item: Media) -> str:

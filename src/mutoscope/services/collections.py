@@ -133,8 +133,7 @@ class Collections:
 
         What comes back are records, not yet what the holder may read: a locked item among them stays locked. Turn them into
         answers with `web.render.render_items`, by the viewer who holds the link, so that `services.views` withholds what belongs
-        to the lock; and give of a locked item the addresses of blurred files alone. `rights.TABLE` does not know of links: of
-        a private item it refuses the files, so whoever shows it signs addresses for them.
+        to the lock; of a locked item that viewer is given the addresses of blurred files alone (`services.sharing`).
 
         Raises NotFound when the collection is gone, Invalid for a cursor that is not of this list.
         """

@@ -20,7 +20,7 @@ class Links:
         """
         return {
             variant.value: await self.elsewhere(viewer, item, variant)
-            or self._base_url + self._addresses.path(item, variant)
+            or self._base_url + self._addresses.path(item, variant, viewer.link_id)
             for variant in item.files
             if allowed(viewer, item, variant) and (item.locked or variant not in BLURRED)
         }
@@ -42,7 +42,8 @@ class Links:
     def _at_cdn(self, cdn_url: str, viewer: Viewer, item: Media, variant: Variant) -> str | None:
         # Whoever comes by a signed address may be the CDN. And the CDN comes as a stranger: what is in the trash or
         # hidden is not for it, so those who still see that get it from the studio.
-        if viewer.signed is not None or not opens_alone((item.id, variant), item):
+        # And what is seen through a share link is to end with the link, so no shared cache may have it.
+        if viewer.signed is not None or viewer.link_id is not None or not opens_alone((item.id, variant), item):
             return None
         return cdn_url + self._addresses.path(item, variant)
 

@@ -26,6 +26,7 @@ from mutoscope.services.outcomes import Outcomes
 from mutoscope.services.policy import Policy
 from mutoscope.services.resets import Resets
 from mutoscope.services.sessions import Sessions
+from mutoscope.services.sharing import Sharing
 from mutoscope.services.tokens import Tokens
 from mutoscope.services.unlocking import Unlocking
 from mutoscope.spool import Spool
@@ -52,6 +53,7 @@ class Studio(msgspec.Struct, frozen=True, kw_only=True):
     unlocking: Unlocking
     counting: Counting
     liking: Liking
+    sharing: Sharing
     tokens: Tokens
     addresses: Addresses
     links: Links

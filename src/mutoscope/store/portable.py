@@ -21,6 +21,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, EntryKind, Hold
 from mutoscope.domain.media import Media
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 
 
@@ -84,11 +85,12 @@ Row = (
     | Retired
     | ApiKey
     | Invite
+    | ShareLink
     | Filled
 )
 ORDER: tuple[type[Row], ...] = (
     Person, Session, OneTimeLink, Generation, IdempotencyKey, Entry, Line, Account, Hold, Item,
-    Unlock, Like, Retired, ApiKey, Invite, Filled,
+    Unlock, Like, Retired, ApiKey, Invite, ShareLink, Filled,
 )  # fmt: skip
 """In this order: what a row names comes before it."""
 PAGE = 500

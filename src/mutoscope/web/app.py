@@ -10,11 +10,13 @@ from mutoscope.web import health, openapi
 from mutoscope.web.api import api_router
 from mutoscope.web.bodies import JSON_BYTES
 from mutoscope.web.delivery import deliver
+from mutoscope.web.embed import embed
 from mutoscope.web.events import HEARTBEAT_S, Streams, events
-from mutoscope.web.front import Front, guards_for
+from mutoscope.web.front import EMBED_CSP, Front, guards_for, policy_for
 from mutoscope.web.health import Metrics, Trial
 from mutoscope.web.hooks import Doorkeeper, hook
 from mutoscope.web.incoming import Incoming
+from mutoscope.web.oembed import oembed
 from mutoscope.web.pages import page_routes
 from mutoscope.web.pages.errors import error_page
 from mutoscope.web.problems import exception_handlers
@@ -45,10 +47,21 @@ def create_app(
             "doorkeeper": Doorkeeper(),
             "metrics_token": metrics_token,
             "error_page": error_page,
+            "embed_policy": policy_for(media_address, EMBED_CSP),
         }
     )
     app = Litestar(
-        route_handlers=[api_router(), events, deliver, hook, *health.routes, *openapi.routes, *page_routes],
+        route_handlers=[
+            api_router(),
+            events,
+            deliver,
+            hook,
+            oembed,
+            embed,
+            *health.routes,
+            *openapi.routes,
+            *page_routes,
+        ],
         state=state,
         middleware=[Authentication],
         request_class=Incoming,

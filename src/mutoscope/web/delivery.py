@@ -12,11 +12,12 @@ import structlog
 from litestar import route
 from litestar.params import FromPath
 from litestar.types import ASGIApp
+from msgspec import structs
 
 from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.errors import NotFound
-from mutoscope.domain.media import EXTENSIONS, Media, StoredFile, Variant
-from mutoscope.domain.rights import Viewer
+from mutoscope.domain.media import BLURRED, EXTENSIONS, THUMB_WIDTHS_PX, Media, StoredFile, Variant
+from mutoscope.domain.rights import STRANGER, Viewer
 from mutoscope.services.addresses import written
 from mutoscope.services.links import opens_alone
 from mutoscope.services.studio import Studio
@@ -31,6 +32,8 @@ CSP = "sandbox; default-src 'none'; frame-ancestors 'none'"
 ALONE = {"Vary": "Cookie, Authorization"}
 """On answers that depend on who asks: they are for that one."""
 NAME_CHARS = 60
+FOR_CARDS = BLURRED | THUMB_WIDTHS_PX.keys() | {Variant.POSTER}
+"""Pictures that cards and oEmbed name: of what anybody may see, other sites may show them. Films play in the frame."""
 
 
 @route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], include_in_schema=False)
@@ -38,7 +41,7 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
     """One file of an item, for whoever has the right to it or holds its signed address."""
     studio, asked = studio_of(request), _variant(variant)
     viewer, item, file = await studio.gallery.file(
-        viewer_of(request), media_id, asked, partial(_is_signed, request, studio, asked)
+        viewer_of(request), media_id, asked, partial(_admit, request, studio, asked)
     )
     shared = _is_shared(request, studio, viewer, item, asked)
     if shared:
@@ -46,6 +49,8 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
         viewer = Viewer(signed=viewer.signed)
     etag = etag_of(item, asked, file)
     headers = _common(request, studio, viewer, etag) | (_shared(request, studio) if shared else ALONE)
+    if viewer == STRANGER and asked in FOR_CARDS:
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if etag_matches(request.headers.get("if-none-match"), etag):
         return ByteStream(304, headers, None)
     # A download gets the item's title as its name, which only the studio can give it.
@@ -101,9 +106,14 @@ def _variant(name: str) -> Variant:
         raise NotFound("There is nothing at this address.") from None
 
 
-def _is_signed(request: Asked, studio: Studio, variant: Variant, item: Media) -> bool:
-    expires, signature = request.query_params.get("e"), request.query_params.get("s")
-    return expires is not None and signature is not None and studio.addresses.verify(item, variant, expires, signature)
+async def _admit(request: Asked, studio: Studio, variant: Variant, viewer: Viewer, item: Media) -> Viewer:
+    """The viewer with what the address that was asked for opens; one through a share link as long as the link stands."""
+    expires, signature, link_id = (request.query_params.get(name) for name in ("e", "s", "l"))
+    if expires is None or signature is None or not studio.addresses.verify(item, variant, expires, signature, link_id):
+        return viewer
+    if link_id is not None:
+        return await studio.sharing.through(link_id, viewer, item)
+    return structs.replace(viewer, signed=(item.id, variant))
 
 
 def _is_shared(request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant) -> bool:
@@ -152,7 +162,8 @@ def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[s
     return {
         "ETag": etag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={rest_s}",
+        # A link may be revoked any moment: whoever came by one asks again.
+        "Cache-Control": f"private, max-age={rest_s}" if viewer.link_id is None else "private, no-cache",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": CSP,
     }

@@ -21,6 +21,11 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
 )
+EMBED_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors *"
+)
+"""Of the one page that other sites may frame: it runs nothing and sends nothing."""
 Guards = tuple[tuple[bytes, bytes], ...]
 GUARDS: Guards = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,11 +41,15 @@ GUARDS: Guards = (
 
 def guards_for(media_address: str | None) -> Guards:
     """The guards of a studio whose pictures and films may come from that address too."""
+    return ((b"content-security-policy", policy_for(media_address).encode()), *GUARDS)
+
+
+def policy_for(media_address: str | None, policy: str = CSP) -> str:
+    """The policy of a studio whose pictures and films may come from that address too."""
     origin = " {0.scheme}://{0.netloc}".format(urlsplit(media_address)) if media_address else ""
-    policy = CSP
     for source in ("img-src 'self'", "media-src 'self'", "connect-src 'self'"):
         policy = policy.replace(source, source + origin)
-    return ((b"content-security-policy", policy.encode()), *GUARDS)
+    return policy
 
 
 ANY_HOST = frozenset({"/healthz", "/readyz"})
@@ -48,6 +57,9 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 OWN_HEAD = ("/media/", "/api/events")
 """Routes that answer HEAD themselves, or that never end; everywhere else it is GET without the content (RFC 9110, 9.3.2)."""
+
+LINKS = "/s/"
+"""What the addresses of share links begin with: the rest is a secret."""
 
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 2.0
@@ -86,7 +98,8 @@ class Front:
     def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
         template = str(scope.get("path_template") or "unmatched")
         self._observe(scope["method"], template, status, seconds)
-        path = scope.get("raw_path", b"").decode("ascii", "replace")
+        # An address that is a secret is not for the log.
+        path = template if scope["path"].startswith(LINKS) else scope.get("raw_path", b"").decode("ascii", "replace")
         # Pages, pictures and polls that went well would drown the rest.
         level = logging.DEBUG if scope["method"] in ("GET", "HEAD") and 0 < status < 400 else logging.INFO
         log.log(level, "request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))

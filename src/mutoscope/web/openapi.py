@@ -58,7 +58,7 @@ LIMITED = frozenset(
         "forgot_password",
         "set_email",
     }
-    | {"create_generation", "retry_generation", "like_item", "unlike_item"}
+    | {"create_generation", "retry_generation", "like_item", "unlike_item", "create_share_link", "share_collection"}
 )
 COSTLY = frozenset({"create_generation", "retry_generation", "unlock_item"})
 CLASHING = frozenset(
@@ -75,6 +75,8 @@ CLASHING = frozenset(
         "cancel_generation",
         "retry_generation",
         "unlock_item",
+        "create_share_link",
+        "share_collection",
     }
     | {"create_collection", "change_collection", "delete_collection", "add_to_collection"}
     | {"remove_from_collection", "order_collection", "move_in_collection"}
@@ -190,7 +192,7 @@ def _complete(path: str, operation: Json) -> None:
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", []):
         kinds = {"media_id": "med", "generation_id": "gen", "key_id": "key", "invite_id": "inv", "unlock_id": "unl"}
-        kinds |= {"collection_id": "col"}
+        kinds |= {"link_id": "shr", "collection_id": "col"}
         kind = kinds.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
@@ -226,6 +228,12 @@ def _by_hand() -> Json:
             "schema": {"type": "string"},
         },
         {"name": "s", "in": "query", "schema": {"type": "string"}},
+        {
+            "name": "l",
+            "in": "query",
+            "description": "the share link that it was handed out through",
+            "schema": {"type": "string"},
+        },
         {"name": "download", "in": "query", "description": "1: save under the item's title", "schema": {"enum": ["1"]}},
     ]
     ranged: list[Json] = [

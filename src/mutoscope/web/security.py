@@ -126,7 +126,7 @@ class Authentication(AbstractAuthenticationMiddleware):
                 return await _by_key(studio, credential, _operation(connection))
             caller = Caller(means="bearer", credential=credential)
         else:
-            secret = _cookie(connection.headers.get("cookie", ""), cookie_name(studio.base_url))
+            secret = cookie_value(connection.headers.get("cookie", ""), cookie_name(studio.base_url))
             if connection.scope.get("method") in UNSAFE:
                 check_same_origin(connection, studio.base_url, bool(secret))
             caller = Caller(means="cookie", credential=secret) if secret else Caller()
@@ -186,7 +186,8 @@ def _bearer(authorization: str) -> str:
     return token.strip()
 
 
-def _cookie(header: str, name: str) -> str:
+def cookie_value(header: str, name: str) -> str:
+    """The value of the first cookie of that name; blank without one."""
     # Taken apart here: `http.cookies` gives up at the first cookie of somebody else's that it does not like.
     for part in header.split(";"):
         key, _, value = part.strip().partition("=")

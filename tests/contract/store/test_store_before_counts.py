@@ -28,7 +28,7 @@ def sqlite(request: pytest.FixtureRequest) -> Generator[Before]:
     def go_back() -> None:
         with closing(sqlite3.connect(file)) as raw:
             raw.executescript(
-                "DROP TABLE collections; DROP INDEX people_email; ALTER TABLE people DROP COLUMN email_key;"  # what came still later
+                "DROP TABLE share_links; DROP TABLE collections; DROP INDEX people_email; ALTER TABLE people DROP COLUMN email_key;"  # what came still later
                 "DROP INDEX media_by_likes; ALTER TABLE media DROP COLUMN likes; DROP TABLE likes; DROP TABLE viewers;"
                 "DROP TABLE view_days; PRAGMA user_version = 7"
             )

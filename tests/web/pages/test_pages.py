@@ -60,7 +60,9 @@ async def test_what_is_not_public_stands_in_its_owners_library_alone(house: Hous
         assert item.id not in fine(await client.get("/library"))
         seen = await client.get(f"/m/{item.id}")
         fine(seen, 404 if visibility is Visibility.PRIVATE else 200)
-        assert "og:image" not in seen.text
+        # Whoever has the address of an unlisted item may see it, and so may who it is sent on to; search engines may not.
+        assert ("og:image" in seen.text) is (visibility is Visibility.UNLISTED)
+        assert 'name="robots" content="noindex"' in seen.text
     async with house.client(await browser(house, house.alice)) as client:
         assert item.id in fine(await client.get("/library"))
 

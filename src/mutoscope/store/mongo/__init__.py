@@ -25,6 +25,7 @@ from mutoscope.store.mongo.people import MongoPeople
 from mutoscope.store.mongo.portable import copy_to, load, refuse_half
 from mutoscope.store.mongo.refusals import unavailable
 from mutoscope.store.mongo.schema import migrate, version_of
+from mutoscope.store.mongo.shares import MongoShares
 from mutoscope.store.mongo.stats import MongoStats
 from mutoscope.store.mongo.tail import Tail
 from mutoscope.store.mongo.unlocks import MongoUnlocks
@@ -42,6 +43,7 @@ from mutoscope.store.port import (
     MediaStore,
     ModelsStore,
     People,
+    SharesStore,
     Stats,
     Store,
     StoreUnavailable,
@@ -67,6 +69,7 @@ class MongoStore:
         self.people: People = MongoPeople(engine)
         self.invites: InvitesStore = MongoInvites(engine)
         self.keys: KeysStore = MongoKeys(engine)
+        self.shares: SharesStore = MongoShares(engine)
         self.buckets: Buckets = MongoBuckets(engine)
         self.models: ModelsStore = MongoModels(engine)
         self.hooks: HooksStore = MongoHooks(engine)

@@ -39,6 +39,10 @@ class MongoCollections:
     async def held(self, ids: Sequence[str]) -> Mapping[str, Sequence[Held]]:
         return await self._engine.read(lambda c: _held(c, ids))
 
+    async def holds(self, id: str, media_id: str) -> bool:
+        there = {"_id": id, "items": media_id}
+        return await self._engine.read(lambda c: c[COLLECTION].one(there, fields=["_id"])) is not None
+
     async def change(self, collection: Collection, expected_version: int, now: Millis) -> Collection:
         return await self._engine.write(lambda c: _change(c, collection, expected_version, now))
 

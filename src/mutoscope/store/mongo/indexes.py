@@ -57,6 +57,11 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "links": [],
     "api_keys": [_index("secret", "secret_hash", unique=True), _index("of_person", "person_id")],
     "invites": [_index("secret", "secret_hash", unique=True)],
+    "share_links": [
+        _index("secret", "secret_hash", unique=True),
+        _index("of_target", "target", "_id"),
+        _index("of_owner", "owner_id", "_id"),
+    ],
     "buckets": [_index("by_full_at", "full_at")],
     "events": [_index("by_age", "at")],
     "counters": [],

@@ -11,6 +11,7 @@ import mutoscope.store.mongo.keys as keys
 import mutoscope.store.mongo.likes as likes
 import mutoscope.store.mongo.models as models
 import mutoscope.store.mongo.search as search
+import mutoscope.store.mongo.shares as shares
 import mutoscope.store.mongo.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.counting import Like
@@ -20,6 +21,7 @@ from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
 from mutoscope.domain.search import terms_of
+from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.mongo.documents import (
     from_generation,
@@ -140,6 +142,7 @@ _READ: Mapping[str, Callable[[Document], Row]] = {
     models.COLLECTION: lambda document: struct_of(document, Retired),
     keys.COLLECTION: keys.to_key,
     invites.COLLECTION: invites.to_invite,
+    shares.COLLECTION: shares.to_link,
     collections.COLLECTION: lambda document: Filled(
         collection=collections.to_collection(document), media_ids=tuple(document["items"])
     ),
@@ -160,6 +163,7 @@ _COLLECTIONS: Mapping[type[Row], str] = {
     Retired: models.COLLECTION,
     ApiKey: keys.COLLECTION,
     Invite: invites.COLLECTION,
+    ShareLink: shares.COLLECTION,
     Filled: collections.COLLECTION,
 }
 _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
@@ -177,5 +181,6 @@ _WRITE: Mapping[type[Row], Callable[[Any], Document]] = {
     Retired: models.from_retired,
     ApiKey: keys.from_key,
     Invite: invites.from_invite,
+    ShareLink: shares.from_link,
     Filled: lambda row: collections.from_collection(row.collection) | {"items": list(row.media_ids)},
 }

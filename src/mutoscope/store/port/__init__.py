@@ -17,6 +17,7 @@ from mutoscope.store.port.media import Blur, MediaStore
 from mutoscope.store.port.money import Ledger, Unlocks
 from mutoscope.store.port.people import Buckets, InvitesStore, KeysStore, People
 from mutoscope.store.port.providers import HooksStore, ModelsStore
+from mutoscope.store.port.shares import SharesStore
 from mutoscope.store.port.watching import Events, Stats, Totals
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Page",
     "Patch",
     "People",
+    "SharesStore",
     "Stats",
     "Store",
     "StoreUnavailable",
@@ -60,6 +62,7 @@ class Store(Protocol):
     people: People
     keys: KeysStore
     invites: InvitesStore
+    shares: SharesStore
     buckets: Buckets
     models: ModelsStore
     hooks: HooksStore

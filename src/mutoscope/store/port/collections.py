@@ -26,6 +26,10 @@ class CollectionsStore(Protocol):
         """The items of each of these collections, in order. One that is not there holds nothing."""
         ...
 
+    async def holds(self, id: str, media_id: str) -> bool:
+        """Whether the item stands in that collection."""
+        ...
+
     async def change(self, collection: Collection, expected_version: int, now: Millis) -> Collection:
         """Replace words, visibility and cover if its version is still the expected one. Raises Conflict."""
         ...

@@ -21,6 +21,7 @@ from mutoscope.store.port import (
     MediaStore,
     ModelsStore,
     People,
+    SharesStore,
     Stats,
     Store,
     StoreUnavailable,
@@ -42,6 +43,7 @@ from mutoscope.store.sqlite.likes import SqliteLikes
 from mutoscope.store.sqlite.media import SqliteMedia
 from mutoscope.store.sqlite.models import SqliteModels
 from mutoscope.store.sqlite.people import SqlitePeople
+from mutoscope.store.sqlite.shares import SqliteShares
 from mutoscope.store.sqlite.stats import SqliteStats
 from mutoscope.store.sqlite.unlocks import SqliteUnlocks
 from mutoscope.store.sqlite.views import SqliteViews
@@ -63,6 +65,7 @@ class SqliteStore:
         self.people: People = SqlitePeople(engine)
         self.invites: InvitesStore = SqliteInvites(engine)
         self.keys: KeysStore = SqliteKeys(engine)
+        self.shares: SharesStore = SqliteShares(engine)
         self.buckets: Buckets = MemoryBuckets(engine)
         self.models: ModelsStore = SqliteModels(engine)
         self.hooks: HooksStore = SqliteHooks(engine)

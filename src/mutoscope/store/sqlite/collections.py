@@ -44,6 +44,10 @@ class SqliteCollections:
     async def held(self, ids: Sequence[str]) -> Mapping[str, Sequence[Held]]:
         return await self._engine.read(lambda c: _held(c, ids))
 
+    async def holds(self, id: str, media_id: str) -> bool:
+        query = "SELECT 1 FROM collections, json_each(items) WHERE collections.id = ? AND json_each.value = ?"
+        return await self._engine.read(lambda c: c.execute(query, (id, media_id)).fetchone() is not None)
+
     async def change(self, collection: Collection, expected_version: int, now: Millis) -> Collection:
         return await self._engine.write(lambda c: _change(c, collection, expected_version, now))
 

@@ -19,6 +19,7 @@ import mutoscope.store.sqlite.keys as keys
 import mutoscope.store.sqlite.likes as likes
 import mutoscope.store.sqlite.models as models
 import mutoscope.store.sqlite.people as people
+import mutoscope.store.sqlite.shares as shares
 import mutoscope.store.sqlite.unlocks as unlocks
 from mutoscope.domain.catalogue import Retired
 from mutoscope.domain.counting import Like
@@ -27,6 +28,7 @@ from mutoscope.domain.invites import Invite
 from mutoscope.domain.keys import ApiKey
 from mutoscope.domain.ledger import Entry, Hold
 from mutoscope.domain.people import OneTimeLink, Person, Session
+from mutoscope.domain.sharing import ShareLink
 from mutoscope.domain.unlocking import Unlock
 from mutoscope.store.port import StoreUnavailable
 from mutoscope.store.portable import PAGE, Account, Filled, IdempotencyKey, Item, Line, Row, Writer
@@ -153,6 +155,7 @@ _WRITE: Mapping[type[Row], Callable[[sqlite3.Connection, Any], None]] = {
     Retired: _as_it_is("retired_models"),
     ApiKey: keys.insert,
     Invite: invites.insert,
+    ShareLink: shares.insert,
     Filled: collections.insert_filled,
 }
 
@@ -196,5 +199,6 @@ _READ: Sequence[tuple[str, Callable[[tuple[Any, ...]], Row]]] = (
     (models.READ, _named(Retired)),
     (keys.READ, _decoder(ApiKey)),
     (invites.READ, _decoder(Invite)),
+    (shares.READ, _decoder(ShareLink)),
     (collections.READ, collections.filled),
 )

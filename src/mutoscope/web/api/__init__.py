@@ -13,6 +13,7 @@ from mutoscope.web.api import (
     likes,
     media,
     outcomes,
+    shares,
     tokens,
     unlocks,
 )
@@ -39,6 +40,7 @@ def api_router() -> Router:
                     *collections.routes,
                     *outcomes.routes,
                     *unlocks.routes,
+                    *shares.routes,
                 ],
                 before_request=json_only,
             ),

@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from mutoscope.domain.errors import SignInNeeded
-from mutoscope.web.pages import account, browse, collections, create, entry, item, jobs
+from mutoscope.web.pages import account, browse, collections, create, entry, item, jobs, shared
 from mutoscope.web.pages.assets import asset
 from mutoscope.web.pages.forms import to_sign_in
 from mutoscope.web.pages.template import note_cursor
@@ -30,10 +30,17 @@ page_routes: list[ControllerRouterHandler] = [
             item.unlike,
             item.discard,
             item.restore,
+            item.share,
+            item.stop_sharing,
+            shared.shared,
+            shared.shared_in_collection,
+            shared.prove,
             item.collect,
             collections.collections,
             collections.create_collection,
             collections.collection,
+            collections.share,
+            collections.stop_sharing,
             collections.edit_collection,
             collections.delete_collection,
             collections.remove_from_collection,

@@ -14,6 +14,7 @@ from mutoscope.web.api.auth import set_password
 from mutoscope.web.api.emails import set_email_as
 from mutoscope.web.api.invites import invite_url, invite_view
 from mutoscope.web.api.keys import current_secret, current_session, key_view, session_view
+from mutoscope.web.api.shares import link_view
 from mutoscope.web.api.tokens import entry_view
 from mutoscope.web.pages.entry import welcome
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
@@ -22,6 +23,7 @@ from mutoscope.web.security import Asked, ended_cookie, studio_of
 
 PAGE_ENTRIES = 50
 PAGE_SESSIONS = 50
+PAGE_LINKS = 50
 
 
 @get("/tokens")
@@ -50,6 +52,7 @@ async def _show(
         "scopes": [scope for scope in Scope if scope is not Scope.ADMIN or person.is_admin],
         "keys": [key_view(key, now) for key in await studio.keys.list(person)],
         "sessions": [session_view(session, current) for session in sessions],
+        "links": [link_view(link, now) for link in (await studio.sharing.mine(person, None, PAGE_LINKS)).items],
     }
     invites = await studio.invites.list(person) if person.is_admin else []
     shown["invites"] = [invite_view(invite, now) for invite in invites]

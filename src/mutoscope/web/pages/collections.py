@@ -7,11 +7,15 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from mutoscope.domain.collections import Collection, may_know
 from mutoscope.domain.errors import Conflict, Invalid
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Visibility
+from mutoscope.domain.rights import STRANGER
+from mutoscope.services.collection_views import CollectionView
 from mutoscope.services.collections import Revision
 from mutoscope.services.sorting import ItemSort, Sorting
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
+from mutoscope.web.pages.links import make_link, revoke_link, sharing_of
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_collection, render_collections, render_items
 from mutoscope.web.security import Asked, studio_of, viewer_of
@@ -39,13 +43,19 @@ async def _list(
 
 
 async def _show(
-    request: Asked, id: str, status: int = 200, typed: dict[str, str] | None = None, wrong: dict[str, str] | None = None
+    request: Asked,
+    id: str,
+    status: int = 200,
+    typed: dict[str, str] | None = None,
+    wrong: dict[str, str] | None = None,
+    **made: Any,
 ) -> Response[str]:
     studio, viewer = studio_of(request), viewer_of(request)
     collection = await studio.collections.get(viewer, id)
     view = await render_collection(studio, viewer, collection)
     sorting, cursor = _sorting(request.query_params.get("sort", "order")), request.query_params.get("cursor")
     shown = await studio.collections.items(viewer, id, sorting, cursor, PAGE_ITEMS)
+    sharing = await sharing_of(request, id, f"/collections/{id}", view.version is not None)
     fields = {"title": view.title, "description": view.description, "visibility": view.visibility}
     return await page(
         request,
@@ -61,8 +71,17 @@ async def _show(
         may_change=view.version is not None,
         typed=fields | {"version": view.version} | (typed or {}),
         wrong=wrong or {},
+        told=await _told(request, collection),
         **LIMITS,
+        **(sharing | made),
     )
+
+
+async def _told(request: Asked, collection: Collection) -> CollectionView | None:
+    """What other sites are told of it: as a stranger sees it, nothing of what is not open to them."""
+    studio = studio_of(request)
+    is_open = studio.policy.gallery_open or collection.visibility is Visibility.UNLISTED
+    return await render_collection(studio, STRANGER, collection) if is_open and may_know(STRANGER, collection) else None
 
 
 @get("/collections")
@@ -107,6 +126,20 @@ async def edit_collection(request: Asked, id: FromPath[str]) -> Response[str] | 
     except Conflict as e:
         return await _show(request, id, e.status, _kept(typed), {"form": e.detail + " Your words are still here."})
     return go(f"/collections/{id}?done=saved")
+
+
+@post("/collections/{id:str}/links", status_code=200)
+async def share(request: Asked, id: FromPath[str]) -> Response[str]:
+    """Make a share link, and show its address this once."""
+    status, made = await make_link(request, id)
+    return await _show(request, id, status, **made)
+
+
+@post("/collections/{id:str}/links/{link_id:str}/revoke")
+async def stop_sharing(request: Asked, id: FromPath[str], link_id: FromPath[str]) -> Response[None]:
+    """Revoke a share link."""
+    await revoke_link(request, link_id)
+    return go(f"/collections/{id}?done=link-revoked")
 
 
 @post("/collections/{id:str}/delete")

@@ -8,10 +8,14 @@ from litestar.params import FromPath
 from mutoscope.domain.collections import COLLECTIONS_OF_ONE
 from mutoscope.domain.errors import Conflict, Invalid, NotEnoughTokens
 from mutoscope.domain.media import DESCRIPTION_CHARS, TITLE_CHARS, Media, Visibility
+from mutoscope.domain.rights import STRANGER, allowed
+from mutoscope.services.cards import Card, card_of
 from mutoscope.services.gallery import Changes
 from mutoscope.services.sorting import Sorting
+from mutoscope.services.studio import Studio
 from mutoscope.web.limits import count_like
 from mutoscope.web.pages.forms import fields_of, go, signed_in, whole, wrong_fields
+from mutoscope.web.pages.links import make_link, revoke_link, sharing_of
 from mutoscope.web.pages.template import page
 from mutoscope.web.render import render_item
 from mutoscope.web.security import Asked, studio_of, viewer_of
@@ -25,11 +29,16 @@ async def _show(
     typed: dict[str, str] | None = None,
     wrong: dict[str, str] | None = None,
     status: int = 200,
-    unlock_wrong: str = "",
-    collect_wrong: str = "",
+    **more: Any,
 ) -> Response[str]:
     studio, viewer = studio_of(request), viewer_of(request)
     view = await render_item(studio, viewer, item)
+    shown: dict[str, Any] = {
+        "unlock_wrong": "",
+        "collect_wrong": "",
+        "card": await _card(studio, item),
+        **await sharing_of(request, item.id, f"/m/{item.id}", view.mine or viewer.is_admin),
+    }
     fields: dict[str, Any] = {
         "title": view.title,
         "description": view.description,
@@ -51,12 +60,18 @@ async def _show(
         may_change=view.mine or viewer.is_admin,
         typed=fields | (typed or {}),
         wrong=wrong or {},
-        unlock_wrong=unlock_wrong,
         collections=mine.items if mine else (),
-        collect_wrong=collect_wrong,
         title_chars=TITLE_CHARS,
         description_chars=DESCRIPTION_CHARS,
+        **(shown | more),
     )
+
+
+async def _card(studio: Studio, item: Media) -> Card | None:
+    """What other sites are told of it: nothing of what strangers may not see."""
+    if not allowed(STRANGER, item, None) or not (studio.policy.gallery_open or item.visibility is Visibility.UNLISTED):
+        return None
+    return card_of(item, await studio.gallery.name_of(item.owner_id), studio.base_url)
 
 
 @get("/m/{id:str}")
@@ -179,3 +194,19 @@ async def collect(request: Asked, id: FromPath[str]) -> Response[str] | Response
     except (Conflict, Invalid) as e:
         return await _show(request, found, status=e.status, collect_wrong=e.detail)
     return go(f"/collections/{collection.id}?done=collected")
+
+
+@post("/m/{id:str}/links", status_code=200)
+async def share(request: Asked, id: FromPath[str]) -> Response[str]:
+    """Make a share link, and show its address this once: the answer is the page itself, as nothing else has it."""
+    signed_in(request)
+    found = await studio_of(request).gallery.get(viewer_of(request), id)
+    status, made = await make_link(request, id)
+    return await _show(request, found, status=status, **made)
+
+
+@post("/m/{id:str}/links/{link_id:str}/revoke")
+async def stop_sharing(request: Asked, id: FromPath[str], link_id: FromPath[str]) -> Response[None]:
+    """Revoke a share link."""
+    await revoke_link(request, link_id)
+    return go(f"/m/{id}?done=link-revoked")

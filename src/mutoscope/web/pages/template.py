@@ -47,7 +47,9 @@ async def note_cursor(request: Asked) -> None:
 
 def html(template: str, status: int = 200, **context: Any) -> Response[str]:
     """An answer without the frame's own facts."""
-    blank = {name: Blanks(value) for name, value in context.items() if name in ("typed", "wrong", "chosen")}
+    blank = {
+        name: Blanks(value) for name, value in context.items() if name in ("typed", "wrong", "link_wrong", "chosen")
+    }
     text = ENV.get_template(template).render(context | blank)
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=dict(HEADERS))
 

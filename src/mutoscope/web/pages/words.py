@@ -40,6 +40,15 @@ VISIBILITIES: Mapping[Visibility, str] = {
     Visibility.PRIVATE: "Private: for you alone",
 }
 
+LASTS: Mapping[int | None, str] = {
+    1: "An hour",
+    24: "A day",
+    24 * 7: "A week",
+    24 * 30: "30 days",
+    None: "Until it is revoked",
+}
+"""How long a share link may last, by hours, on the pages; over REST it may be any number of them."""
+
 COLLECTION_VISIBILITIES: Mapping[Visibility, str] = {
     Visibility.PRIVATE: "Private: you alone",
     Visibility.UNLISTED: "Unlisted: those who have its address, of what is public in it",
@@ -58,6 +67,7 @@ DONE: Mapping[str, str] = {
     "moved": "Moved.",
     "unlocked": "Unlocked. It is yours to look at, for ever.",
     "trashed": "In the trash now.",
+    "link-revoked": "The link is revoked: it opens nothing any more.",
     "restored": "Taken out of the trash.",
     "password": "The new password is set. Every other session, token and key has ended.",
     "email": "The e-mail address is kept.",
@@ -87,6 +97,11 @@ def takes(rule: SourceRule) -> str:
     *others, last = [size.replace("x", " × ") for size in rule.sizes]
     sizes = f"the nearest of {', '.join(others)} and {last}" if others else last
     return f"cropped around its centre to {sizes} pixels"
+
+
+def place(id: str) -> str:
+    """The page of an item or a collection."""
+    return f"/collections/{id}" if id.startswith("col_") else f"/m/{id}"
 
 
 def tokens(count: int) -> str:

@@ -15,6 +15,7 @@ import mutoscope.store.mongo.migrations.m0005_unlocks as m0005_unlocks
 import mutoscope.store.mongo.migrations.m0006_counts as m0006_counts
 import mutoscope.store.mongo.migrations.m0007_email as m0007_email
 import mutoscope.store.mongo.migrations.m0008_collections as m0008_collections
+import mutoscope.store.mongo.migrations.m0009_shares as m0009_shares
 from mutoscope.store.mongo.engine import Document
 
 Step = Callable[[AsyncDatabase[Document]], Awaitable[None]]
@@ -28,4 +29,5 @@ STEPS: Mapping[int, Step] = {
     6: m0006_counts.apply,
     7: m0007_email.apply,
     8: m0008_collections.apply,
+    9: m0009_shares.apply,
 }
