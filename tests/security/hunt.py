@@ -22,7 +22,8 @@ WORDS = {
 }
 GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
-STRANGERS = ("stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another")
+WITH_ADDRESSES = ("once signed", "expired", "forged", "signed for another", "with alice's", "bob with alice's")
+STRANGERS = ("stranger", "bob", "suspended", "refunded", *WITH_ADDRESSES)
 WAYS: tuple[dict[str, str], ...] = (
     {},
     {"Accept": "text/html"},
@@ -61,8 +62,10 @@ class Quarry:
     @asynccontextmanager
     async def hunter(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of that stranger's."""
-        people = {"bob": self.house.bob, "refunded": self.refunded}
-        headers = self.house.bearer(people[name]) if name in people else {}
+        people = {"bob": self.house.bob, "refunded": self.refunded, "bob with alice's": self.house.bob}
+        # As they are by now: some of what was asked before signs people out everywhere.
+        found = await self.house.store.people.get(people[name].id) if name in people else None
+        headers = self.house.bearer(found) if found else {}
         if name == "suspended":
             headers = {"Cookie": self._suspended} | OUR_PAGE
         async with self.house.client(headers) as client:
@@ -76,6 +79,8 @@ class Quarry:
                 return self._once[variant].partition("?")[2]
             case "signed for another":
                 return addresses.path(other, variant).partition("?")[2]
+            case "with alice's" | "bob with alice's":
+                return addresses.path(self.item, variant, self.house.alice.id).partition("?")[2]
             case "expired":
                 return "e=1000000000&s=" + addresses.path(self.item, variant).partition("&s=")[2]
             case "forged":

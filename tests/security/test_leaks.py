@@ -117,6 +117,17 @@ def an_old_address_goes_on_after_the_lock(monkeypatch: pytest.MonkeyPatch, house
     from mutoscope.services import addresses
 
     monkeypatch.setattr(addresses, "_standing", lambda item: str(item.visibility))
+    monkeypatch.setattr(delivery, "allowed", lambda viewer, item, variant: True)
+
+
+def an_address_made_for_one_opens_for_everyone(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
+    real = house.studio.addresses.verify
+
+    def verify(item: Media, variant: Variant, expires: str, signature: str, viewer_id: str | None = None) -> bool:
+        return real(item, variant, expires, signature, house.alice.id)
+
+    monkeypatch.setattr(house.studio.addresses, "verify", verify)
+    monkeypatch.setattr(delivery, "allowed", lambda viewer, item, variant: True)
 
 
 def the_blurred_file_is_the_sharp_one(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
@@ -132,6 +143,7 @@ PLANTS: dict[Plant, tuple[Callable[..., Any], str]] = {
     the_file_name_is_the_title: (hunt_files, "refunded"),
     an_error_names_the_item: (hunt_files, "bob"),
     an_old_address_goes_on_after_the_lock: (hunt_files, "once signed"),
+    an_address_made_for_one_opens_for_everyone: (hunt_files, "with alice's"),
     the_blurred_file_is_the_sharp_one: (hunt_files, "stranger"),
 }
 

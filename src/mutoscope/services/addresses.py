@@ -2,7 +2,8 @@
 
 An address is the same for everyone and stays the same within a window of time, so that caches work; it holds for at
 least one whole window after it was made, unless the item is closed to some who could see it: an address says for which
-visibility it was made, and whether the item was locked then.
+visibility it was made, and whether the item was locked then. One of a file that strangers may not have is made for one
+person, and is no address for anybody else; who that is does not stand in it, but whoever checks it has to know.
 """
 
 import base64
@@ -32,16 +33,19 @@ class Addresses:
         """The number of the window of time that it is: addresses stay as they are within it."""
         return self._clock.now() // self._window_ms
 
-    def path(self, item: Media, variant: Variant) -> str:
-        """The path and query that opens that variant of the item as it is."""
-        return self._path(item.id, _standing(item), variant, self.window())
+    def path(self, item: Media, variant: Variant, viewer_id: str | None = None) -> str:
+        """The path and query that opens that variant of the item as it is; ``viewer_id``: for that person alone."""
+        return self._path(item.id, _standing(item), variant, self.window(), viewer_id)
 
-    def _make(self, media_id: str, standing: str, variant: Variant, window: int) -> str:
+    def _make(self, media_id: str, standing: str, variant: Variant, window: int, viewer_id: str | None) -> str:
         expires = (window + 2) * self._window_ms // 1000
-        return written(media_id, variant, str(expires), self._sign(self._keys[0], media_id, standing, variant, expires))
+        signature = self._sign(self._keys[0], media_id, standing, variant, expires, viewer_id)
+        return written(media_id, variant, str(expires), signature)
 
-    def verify(self, item: Media, variant: Variant, expires: str, signature: str) -> bool:
-        """Whether the two parameters of an address are ours, for that variant of the item as it is, and still hold."""
+    def verify(self, item: Media, variant: Variant, expires: str, signature: str, viewer_id: str | None = None) -> bool:
+        """Whether the two parameters of an address are ours, for that variant of the item as it is and for that person (None:
+        for everyone), and still hold.
+        """
         if (
             not (expires.isascii() and expires.isdigit() and len(expires) < 14 and expires[0] != "0")
             or int(expires) * 1000 <= self._clock.now()
@@ -49,13 +53,17 @@ class Addresses:
             return False
         return any(
             hmac.compare_digest(
-                self._sign(key, item.id, _standing(item), variant, int(expires)).encode(), signature.encode()
+                self._sign(key, item.id, _standing(item), variant, int(expires), viewer_id).encode(), signature.encode()
             )
             for key in self._keys
         )
 
-    def _sign(self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int) -> str:
-        digest = hmac.digest(key, f"{media_id}\n{standing}\n{variant}\n{expires_s}".encode(), hashlib.sha256)
+    def _sign(
+        self, key: bytes, media_id: str, standing: str, variant: Variant, expires_s: int, viewer_id: str | None
+    ) -> str:
+        whose = "" if viewer_id is None else f"\nviewer:{viewer_id}"
+        text = f"{media_id}\n{standing}\n{variant}\n{expires_s}{whose}"
+        digest = hmac.digest(key, text.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()[:SIGNATURE_CHARS]
 
 

@@ -1,6 +1,6 @@
 """Looking at items, changing one's own, and the trash."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -82,15 +82,15 @@ class Gallery:
         return structs.replace(viewer, unlocked=await self._store.unlocks.bought(viewer.person_id, closed))
 
     async def file(
-        self, viewer: Viewer, id: str, variant: Variant, is_signed: Callable[[Media], bool]
+        self, viewer: Viewer, id: str, variant: Variant, admit: Callable[[Viewer, Media], Awaitable[Viewer]]
     ) -> tuple[Viewer, Media, StoredFile]:
-        """One file of an item. ``is_signed``: whether the viewer came by a signed address of the item as it is.
+        """One file of an item. ``admit``: gives the viewer with what the address that they came by opens of the item as it is.
 
         Returns the viewer with what that address opens and what they have unlocked. Raises NotFound unless the viewer may have the file.
         """
         item = await self._find(id)
-        if item is not None and is_signed(item):
-            viewer = structs.replace(viewer, signed=(item.id, variant))
+        if item is not None:
+            viewer = await admit(viewer, item)
         item = self._known(viewer, item)
         viewer = await self.knowing(viewer, [item])
         authorize(viewer, item, variant)

@@ -12,11 +12,12 @@ import structlog
 from litestar import route
 from litestar.params import FromPath
 from litestar.types import ASGIApp
+from msgspec import structs
 
 from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.errors import NotFound
 from mutoscope.domain.media import EXTENSIONS, Media, StoredFile, Variant
-from mutoscope.domain.rights import Viewer
+from mutoscope.domain.rights import STRANGER, Viewer, allowed
 from mutoscope.services.addresses import written
 from mutoscope.services.links import opens_alone
 from mutoscope.services.studio import Studio
@@ -35,10 +36,10 @@ NAME_CHARS = 60
 
 @route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], include_in_schema=False)
 async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str]) -> ASGIApp:
-    """One file of an item, for whoever has the right to it or holds its signed address."""
+    """One file of an item, for whoever has the right to it, or comes by a signed address that opens it for them."""
     studio, asked = studio_of(request), _variant(variant)
     viewer, item, file = await studio.gallery.file(
-        viewer_of(request), media_id, asked, partial(_is_signed, request, studio, asked)
+        viewer_of(request), media_id, asked, partial(_admit, request, studio, asked)
     )
     shared = _is_shared(request, studio, viewer, item, asked)
     if shared:
@@ -101,9 +102,21 @@ def _variant(name: str) -> Variant:
         raise NotFound("There is nothing at this address.") from None
 
 
-def _is_signed(request: Asked, studio: Studio, variant: Variant, item: Media) -> bool:
-    expires, signature = request.query_params.get("e"), request.query_params.get("s")
-    return expires is not None and signature is not None and studio.addresses.verify(item, variant, expires, signature)
+async def _admit(request: Asked, studio: Studio, variant: Variant, viewer: Viewer, item: Media) -> Viewer:
+    """The viewer with what the address that was asked for opens. One that was made for a person makes whoever comes with
+    that person's key, of whatever scope, that person; their session or token does so by itself, and for others it is none.
+    """
+    expires, signature = (request.query_params.get(name) for name in ("e", "s"))
+    if expires is None or signature is None:
+        return viewer
+    holder = request.auth.holder
+    if holder is not None and studio.addresses.verify(item, variant, expires, signature, holder.id):
+        return structs.replace(viewer, person_id=holder.id)
+    # Caches come as strangers: behind a CDN the address is the right, and all are made for everyone.
+    for_everyone = studio.policy.cdn_url is not None or allowed(STRANGER, item, variant)
+    if for_everyone and studio.addresses.verify(item, variant, expires, signature):
+        return structs.replace(viewer, signed=(item.id, variant))
+    return viewer
 
 
 def _is_shared(request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant) -> bool:
