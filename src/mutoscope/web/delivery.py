@@ -51,7 +51,7 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
         return ByteStream(304, headers, None)
     # A download gets the item's title as its name, which only the studio can give it.
     if not _is_download(request) and (there := await studio.links.elsewhere(viewer, item, asked)) is not None:
-        return ByteStream(302, headers | _redirected(studio, there), None)
+        return ByteStream(302, headers | _redirected(there), None)
     headers |= {
         "Content-Type": file.mime_type,
         "Content-Disposition": _disposition(request, viewer, item, asked, file),
@@ -153,10 +153,11 @@ def _shared(request: Asked, studio: Studio) -> dict[str, str]:
     }
 
 
-def _redirected(studio: Studio, there: str) -> dict[str, str]:
-    to = {"Location": there, "Content-Length": "0"}
-    # Our own addresses end when an item is closed or opened; one that a browser remembered would show its owner nothing.
-    return to if studio.policy.cdn_url is None else to | {"Cache-Control": "private, no-store"}
+def _redirected(there: str) -> dict[str, str]:
+    """What leads to a signed address. Kept by nobody: who asks again has the right looked at again, and bytes that a browser
+    has stay under the address that it was led to.
+    """
+    return {"Location": there, "Content-Length": "0", "Cache-Control": "private, no-store"}
 
 
 def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[str, str]:
