@@ -212,7 +212,14 @@ async def test_a_client_that_goes_away_stops_the_reading(house: House, monkeypat
 
 
 @pytest.mark.parametrize(
-    "closing", [{"visibility": Visibility.PRIVATE}, {"is_blurred": True}, {"unlock_price": 5}, {"hidden": True}]
+    "closing",
+    [
+        {"visibility": Visibility.PRIVATE},
+        {"is_blurred": True},
+        {"unlock_price": 5},
+        {"hidden": True},
+        {"trashed_at": 1},
+    ],
 )
 async def test_an_address_from_before_an_item_was_closed_opens_it_no_more(
     house: House, closing: dict[str, Any]
