@@ -21,6 +21,9 @@ settings.load_profile("mutoscope")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="repeat a random run")
     parser.addoption("--kills", type=int, default=20, help="how often the crash suite kills the server")
+    parser.addoption(
+        "--examples", type=int, default=4, help="requests of each kind, by each viewer, for each operation described"
+    )
 
 
 @pytest.fixture(scope="session")

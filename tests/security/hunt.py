@@ -28,10 +28,16 @@ EMAIL = "alice-of-the-hunt@mailbox.example"
 """Where the owner gets mail: for her, and for nobody else."""
 GUESSES = ("zinfandel", "harpsichord", "obelisk", "quokkaparade", "telling", "secretly", "nomarzipan", "unbiased")
 """Words of the item, one at a time; the last two are not searchable at all, or words that it does not have."""
-STRANGERS = (
-    "stranger", "bob", "suspended", "refunded", "once signed", "expired", "forged", "signed for another",
-    "linked", "once linked", "linked to its collection", "linked to another", "link taken off",
-)  # fmt: skip
+WITH_ADDRESSES = ("once signed", "expired", "forged", "signed for another", "with alice's", "bob with alice's")
+WITH_LINKS = (
+    "linked",
+    "linked to alice",
+    "once linked",
+    "linked to its collection",
+    "linked to another",
+    "link taken off",
+)
+STRANGERS = ("stranger", "bob", "suspended", "refunded", *WITH_ADDRESSES, *WITH_LINKS)
 WAYS: tuple[dict[str, str], ...] = (
     {},
     {"Accept": "text/html"},
@@ -90,8 +96,10 @@ class Quarry:
     @asynccontextmanager
     async def hunter(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of that stranger's."""
-        people = {"bob": self.house.bob, "refunded": self.refunded}
-        headers = self.house.bearer(people[name]) if name in people else {}
+        people = {"bob": self.house.bob, "refunded": self.refunded, "bob with alice's": self.house.bob}
+        # As they are by now: some of what was asked before signs people out everywhere.
+        found = await self.house.store.people.get(people[name].id) if name in people else None
+        headers = self.house.bearer(found) if found else {}
         if name == "suspended":
             headers = {"Cookie": self._suspended} | OUR_PAGE
         async with self.house.client(headers) as client:
@@ -107,6 +115,11 @@ class Quarry:
                 return addresses.path(other, variant).partition("?")[2]
             case "linked":
                 return addresses.path(self.item, variant, self.given.link.id).partition("?")[2]
+            case "linked to alice":
+                return (
+                    f"l={self.house.alice.id}&"
+                    + addresses.path(self.item, variant, self.house.alice.id).partition("?")[2]
+                )
             case "linked to its collection":
                 return addresses.path(self.item, variant, self.given.collected.id).partition("?")[2]
             case "once linked":
@@ -115,6 +128,8 @@ class Quarry:
                 return addresses.path(self.item, variant, self.given.other.id).partition("?")[2]
             case "link taken off":
                 return addresses.path(self.item, variant, self.given.link.id).partition("&")[2]
+            case "with alice's" | "bob with alice's":
+                return addresses.path(self.item, variant, self.house.alice.id).partition("?")[2]
             case "expired":
                 return "e=1000000000&s=" + addresses.path(self.item, variant).partition("&s=")[2]
             case "forged":

@@ -173,12 +173,15 @@ def as_fields(person: Person) -> dict[str, object]:
     return {name: getattr(person, name) for name in person.__struct_fields__}
 
 
-async def test_a_key_without_read_is_nobody_to_files_and_a_signed_address_still_opens(house: House) -> None:
+async def test_a_key_without_read_is_nobody_to_files_but_opens_the_addresses_in_its_own_answers(house: House) -> None:
     item = await house.published(house.alice, Visibility.PRIVATE)
     async with house.client(await headers(house, house.alice, Scope.GENERATE)) as client:
         assert code(await client.get(f"/media/{item.id}/master")) == (404, "not_found")
-        signed = await client.get(house.studio.addresses.path(item, Variant.MASTER))
-        assert signed.content == content(item.id, Variant.MASTER)
+        signed = (await client.get(f"/api/generations/{item.generation_id}")).json()["url"]
+        assert (await client.get(signed)).content == content(item.id, Variant.MASTER)
+        assert code(await client.get(signed.replace("/master?", "/poster?"))) == (404, "not_found")
+    async with house.client(await headers(house, house.bob, Scope.GENERATE)) as client:
+        assert code(await client.get(signed)) == (404, "not_found")
     async with house.client(await headers(house, house.alice, Scope.READ)) as client:
         assert (await client.get(f"/media/{item.id}/master")).status_code == 200
 

@@ -136,6 +136,17 @@ def an_old_address_goes_on_after_the_lock(monkeypatch: pytest.MonkeyPatch, house
     from mutoscope.services import addresses
 
     monkeypatch.setattr(addresses, "_standing", lambda item: str(item.visibility))
+    monkeypatch.setattr(delivery, "allowed", lambda viewer, item, variant: True)
+
+
+def an_address_made_for_one_opens_for_everyone(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
+    real = house.studio.addresses.verify
+
+    def verify(item: Media, variant: Variant, expires: str, signature: str, viewer_id: str | None = None) -> bool:
+        return real(item, variant, expires, signature, house.alice.id)
+
+    monkeypatch.setattr(house.studio.addresses, "verify", verify)
+    monkeypatch.setattr(delivery, "allowed", lambda viewer, item, variant: True)
 
 
 def the_blurred_file_is_the_sharp_one(monkeypatch: pytest.MonkeyPatch, house: House, quarry: Quarry) -> None:
@@ -161,6 +172,7 @@ PLANTS: dict[Plant, tuple[Callable[..., Any], str]] = {
     an_old_address_goes_on_after_the_lock: (hunt_files, "once signed"),
     a_link_opens_the_file_that_it_is_asked_for: (hunt_files, "linked"),
     the_card_has_the_title: (hunt_routes, "bob"),
+    an_address_made_for_one_opens_for_everyone: (hunt_files, "with alice's"),
     the_blurred_file_is_the_sharp_one: (hunt_files, "stranger"),
     the_uploader_is_called_by_her_address: (hunt_routes, "bob"),
 }

@@ -182,10 +182,13 @@ LOCKED = ("locked", "locked unlisted", "locked private", "locked trashed", "lock
 STATES = ("public", "unlisted", "private", "trashed", "hidden", *LOCKED)
 PAYERS = ("buyer", "refunded")
 """Both bought every locked item before it came to its state; the second got the tokens back."""
+WITH_ALICES = ("signed for alice", "bob with alice's")
+"""Who have come by the address that alice was given for her own."""
+WITH_LINKS = ("linked", "linked to another", "once linked")
 VIEWERS = (
-    "stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another", *PAYERS,
-    "linked", "linked to another", "once linked",
+    "stranger", "bob", "alice", "carol", "suspended", "signed", "signed for another", *WITH_ALICES, *PAYERS, *WITH_LINKS,
 )  # fmt: skip
+SIGNED_IN = ("alice", "bob", "carol", "bob with alice's", *PAYERS)
 
 EVERYONE = frozenset(VIEWERS)
 INSIDERS = frozenset({"alice", "carol"})
@@ -208,12 +211,12 @@ MAY_SEE_ALL = MAY_SEE_RECORD | {"locked": PAID, "locked unlisted": PAID}
 MAY_HAVE_FILES = {
     "public": EVERYONE,
     "unlisted": EVERYONE,
-    "private": INSIDERS | {"signed", "linked"},
+    "private": INSIDERS | {"linked"},
     "trashed": INSIDERS,
     "hidden": INSIDERS,
-    "locked": PAID | {"signed"},
-    "locked unlisted": PAID | {"signed"},
-    "locked private": PAID | {"signed"},
+    "locked": PAID,
+    "locked unlisted": PAID,
+    "locked private": PAID,
     "locked trashed": INSIDERS,
     "locked hidden": INSIDERS,
 }
@@ -239,6 +242,7 @@ class Gallery:
     async def viewer(self, name: str) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of that viewer's."""
         people = {"bob": self.house.bob, "alice": self.house.alice, "carol": self.house.carol} | self._payers
+        people["bob with alice's"] = self.house.bob
         headers = self.house.bearer(people[name]) if name in people else {}
         if name == "suspended":
             headers = {"Cookie": self.suspended, "Sec-Fetch-Site": "same-origin"}
@@ -250,6 +254,8 @@ class Gallery:
         item, addresses = self.items[state], self.house.studio.addresses
         if viewer == "signed":
             return addresses.path(item, variant)
+        if viewer in WITH_ALICES:
+            return addresses.path(item, variant, self.house.alice.id)
         if viewer == "signed for another":
             other = self.items["public" if state != "public" else "unlisted"]
             return f"/media/{item.id}/{variant}?" + addresses.path(other, variant).partition("?")[2]
@@ -530,7 +536,7 @@ async def test_what_is_ones_own_is_nobody_elses(gallery: Gallery, viewer: str) -
     async with gallery.viewer(viewer) as client:
         for route in sorted(OWN):
             answer = await client.get(route.removeprefix("GET "))
-            assert refused(answer) is (viewer not in ("alice", "bob", "carol", *PAYERS)), route
+            assert refused(answer) is (viewer not in SIGNED_IN), route
             if viewer != "alice":
                 for state, item in gallery.items.items():
                     # A statement names what was paid for, by its id alone.

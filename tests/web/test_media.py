@@ -147,7 +147,9 @@ async def test_a_change_is_checked_and_is_the_owners_alone(house: House) -> None
         assert code(await client.patch(f"/api/media/{item.id}", json={"title": "Mine"})) == (403, "forbidden")
         assert code(await client.delete(f"/api/media/{item.id}")) == (403, "forbidden")
     async with house.client() as client:
-        assert code(await client.patch(f"/api/media/{item.id}", json={"title": "Mine"})) == (403, "forbidden")
+        assert code(await client.patch(f"/api/media/{item.id}", json={"title": "Mine"})) == (401, "sign_in_needed")
+        assert code(await client.delete(f"/api/media/{item.id}")) == (401, "sign_in_needed")
+        assert code(await client.post(f"/api/media/{item.id}/restore")) == (401, "sign_in_needed")
 
 
 async def test_the_trash_hides_and_gives_back(house: House) -> None:

@@ -58,23 +58,27 @@ class Client:
             raise Failed(0, "gone", GONE) from e
 
     @asynccontextmanager
-    async def open(self, address: str) -> AsyncGenerator[httpx2.Response]:
-        """What somebody gets who has not signed in and opens that address, as a stream. Raises Failed for no answer.
+    async def open(self, address: str, as_person: bool = False) -> AsyncGenerator[httpx2.Response]:
+        """What somebody gets who opens that address, as a stream: one who has not signed in, or the person with their token,
+        which goes to the studio alone. Raises Failed for no answer.
 
         Where the studio runs, a whole address is opened over the network, as everybody does; a path goes its own way.
         """
+        token = self._http.headers.get("Authorization") if as_person else None
+        headers = {"Authorization": token} if token else {}
         near = address.startswith("/") or (not self.runs and address.startswith(str(self._http.base_url)))
         try:
             if near:
                 request = self._http.build_request("GET", address)
-                request.headers.pop("Authorization", None)
+                if not as_person:
+                    request.headers.pop("Authorization", None)
                 response = await self._http.send(request, stream=True)
                 async with aclosing(response):
                     yield response
                 return
             async with (
                 httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True) as http,
-                http.stream("GET", address) as response,
+                http.stream("GET", address, headers=headers) as response,
             ):
                 yield response
         except httpx2.TransportError as e:

@@ -2,7 +2,7 @@
 
 from mutoscope.blobs.port import Blobs, BlobsUnavailable
 from mutoscope.domain.media import BLURRED, Media, Variant
-from mutoscope.domain.rights import Viewer, allowed
+from mutoscope.domain.rights import STRANGER, Viewer, allowed
 from mutoscope.services.addresses import Addresses
 from mutoscope.services.policy import Policy
 
@@ -20,7 +20,7 @@ class Links:
         """
         return {
             variant.value: await self.elsewhere(viewer, item, variant)
-            or self._base_url + self._addresses.path(item, variant, viewer.link_id)
+            or self._base_url + self._addresses.path(item, variant, bound_to(viewer, item, variant))
             for variant in item.files
             if allowed(viewer, item, variant) and (item.locked or variant not in BLURRED)
         }
@@ -46,6 +46,13 @@ class Links:
         if viewer.signed is not None or viewer.link_id is not None or not opens_alone((item.id, variant), item):
             return None
         return cdn_url + self._addresses.path(item, variant)
+
+
+def bound_to(viewer: Viewer, item: Media, variant: Variant) -> str | None:
+    """For whom alone an address of the studio is made: for a share link, and for the viewer where strangers may not have it."""
+    if viewer.link_id is not None:
+        return viewer.link_id
+    return None if allowed(STRANGER, item, variant) else viewer.person_id
 
 
 def opens_alone(signed: tuple[str, Variant], item: Media) -> bool:

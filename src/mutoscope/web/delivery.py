@@ -16,8 +16,9 @@ from msgspec import structs
 
 from mutoscope.blobs.port import BlobMissing
 from mutoscope.domain.errors import NotFound
+from mutoscope.domain.ids import is_id
 from mutoscope.domain.media import BLURRED, EXTENSIONS, THUMB_WIDTHS_PX, Media, StoredFile, Variant
-from mutoscope.domain.rights import STRANGER, Viewer
+from mutoscope.domain.rights import STRANGER, Viewer, allowed
 from mutoscope.services.addresses import written
 from mutoscope.services.links import opens_alone
 from mutoscope.services.studio import Studio
@@ -38,7 +39,7 @@ FOR_CARDS = BLURRED | THUMB_WIDTHS_PX.keys() | {Variant.POSTER}
 
 @route("/media/{media_id:str}/{variant:str}", http_method=["GET", "HEAD"], include_in_schema=False)
 async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str]) -> ASGIApp:
-    """One file of an item, for whoever has the right to it or holds its signed address."""
+    """One file of an item, for whoever has the right to it, or comes by a signed address that opens it for them."""
     studio, asked = studio_of(request), _variant(variant)
     viewer, item, file = await studio.gallery.file(
         viewer_of(request), media_id, asked, partial(_admit, request, studio, asked)
@@ -55,7 +56,7 @@ async def deliver(request: Asked, media_id: FromPath[str], variant: FromPath[str
         return ByteStream(304, headers, None)
     # A download gets the item's title as its name, which only the studio can give it.
     if not _is_download(request) and (there := await studio.links.elsewhere(viewer, item, asked)) is not None:
-        return ByteStream(302, headers | _redirected(studio, there), None)
+        return ByteStream(302, headers | _redirected(there), None)
     headers |= {
         "Content-Type": file.mime_type,
         "Content-Disposition": _disposition(request, viewer, item, asked, file),
@@ -107,13 +108,24 @@ def _variant(name: str) -> Variant:
 
 
 async def _admit(request: Asked, studio: Studio, variant: Variant, viewer: Viewer, item: Media) -> Viewer:
-    """The viewer with what the address that was asked for opens; one through a share link as long as the link stands."""
+    """The viewer with what the address that was asked for opens; one through a share link as long as the link stands.
+
+    One that was made for a person makes whoever comes with that person's key, of whatever scope, that person; their session
+    or token does so by itself, and for others it is none.
+    """
     expires, signature, link_id = (request.query_params.get(name) for name in ("e", "s", "l"))
-    if expires is None or signature is None or not studio.addresses.verify(item, variant, expires, signature, link_id):
+    if expires is None or signature is None:
         return viewer
+    opens = partial(studio.addresses.verify, item, variant, expires, signature)
     if link_id is not None:
-        return await studio.sharing.through(link_id, viewer, item)
-    return structs.replace(viewer, signed=(item.id, variant))
+        is_ours = is_id(link_id, "shr") and opens(link_id)
+        return await studio.sharing.through(link_id, viewer, item) if is_ours else viewer
+    holder = request.auth.holder
+    if holder is not None and opens(holder.id):
+        return structs.replace(viewer, person_id=holder.id)
+    # Caches come as strangers: behind a CDN the address is the right, and all are made for everyone.
+    for_everyone = studio.policy.cdn_url is not None or allowed(STRANGER, item, variant)
+    return structs.replace(viewer, signed=(item.id, variant)) if for_everyone and opens() else viewer
 
 
 def _is_shared(request: Asked, studio: Studio, viewer: Viewer, item: Media, variant: Variant) -> bool:
@@ -150,10 +162,11 @@ def _shared(request: Asked, studio: Studio) -> dict[str, str]:
     }
 
 
-def _redirected(studio: Studio, there: str) -> dict[str, str]:
-    to = {"Location": there, "Content-Length": "0"}
-    # Our own addresses end when an item is closed or opened; one that a browser remembered would show its owner nothing.
-    return to if studio.policy.cdn_url is None else to | {"Cache-Control": "private, no-store"}
+def _redirected(there: str) -> dict[str, str]:
+    """What leads to a signed address. Kept by nobody: who asks again has the right looked at again, and bytes that a browser
+    has stay under the address that it was led to.
+    """
+    return {"Location": there, "Content-Length": "0", "Cache-Control": "private, no-store"}
 
 
 def _common(request: Asked, studio: Studio, viewer: Viewer, etag: str) -> dict[str, str]:

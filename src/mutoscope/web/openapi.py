@@ -13,8 +13,8 @@ from litestar.openapi import OpenAPIConfig
 
 from mutoscope import __version__
 from mutoscope.domain.ids import ULID
-from mutoscope.domain.media import Variant
 from mutoscope.web.api import api_router
+from mutoscope.web.openapi_bytes import by_hand
 from mutoscope.web.pages.template import page
 from mutoscope.web.scopes import OPENED_BY
 from mutoscope.web.security import Asked, cookie_name, studio_of
@@ -45,6 +45,7 @@ PROBLEMS: dict[int, str] = {
     429: "Too much at once (`too_many`), or too often (`too_often`, with `retry_after` in seconds)",
     503: "Not right now (`unavailable`); the same request works later",
 }
+SESSION_ID = "^ses_[0-9a-f]{24}$"
 LIMITED = frozenset(
     {
         "follow_events",
@@ -77,10 +78,13 @@ CLASHING = frozenset(
         "unlock_item",
         "create_share_link",
         "share_collection",
+        "resolve_unknown",
     }
     | {"create_collection", "change_collection", "delete_collection", "add_to_collection"}
     | {"remove_from_collection", "order_collection", "move_in_collection"}
 )
+TAKES_ANY_KEY = frozenset({"list_models", "list_categories"})
+"""Operations that change nothing and that every key opens: nobody is refused who is anybody."""
 ADMINISTRATION = frozenset({"grant_tokens", "create_reset_link", "list_unlocks", "refund_unlock"})
 HANDLERS: dict[str, str] = {"get_file": "deliver", "head_file": "deliver", "follow_events": "events"}
 """Operations whose function has another name."""
@@ -140,7 +144,7 @@ def describe(base_url: str) -> Json:
     bare = Litestar([api_router()], openapi_config=config, logging_config=None)
     document: Json = json.loads(json.dumps(bare.openapi_schema.to_schema()))
     document["servers"] = [{"url": base_url}]
-    document["paths"] |= _by_hand()
+    document["paths"] |= by_hand()
     components: Json = document["components"]
     components["schemas"]["Problem"] = PROBLEM_SCHEMA
     components["securitySchemes"] = {
@@ -156,7 +160,12 @@ def describe(base_url: str) -> Json:
         f"Problem{status}": {"description": said, "content": _content("application/problem+json", "Problem")}
         for status, said in PROBLEMS.items()
     }
-    _order_body(document["paths"]["/api/generations"]["post"])
+    paths = document["paths"]
+    _order_body(paths["/api/generations"]["post"])
+    retry = paths["/api/generations/{generation_id}/retry"]["post"]
+    _replayed(retry, "202", "The Idempotency-Key was used before: that job")
+    unlock = paths["/api/media/{media_id}/unlock"]["post"]
+    _replayed(unlock, "201", "It was unlocked before; nothing was taken")
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
@@ -167,6 +176,11 @@ def _content(media_type: str, schema: str) -> Json:
     return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
+def _replayed(operation: Json, status: str, said: str) -> None:
+    """What was done before under the same key is answered again, with 200."""
+    operation["responses"]["200"] = {**operation["responses"][status], "description": said}
+
+
 def _order_body(operation: Json) -> None:
     operation["requestBody"] = {
         "required": True,
@@ -174,7 +188,7 @@ def _order_body(operation: Json) -> None:
     }
     accepted = operation["responses"]["202"]
     accepted["headers"] = {"Location": {"schema": {"type": "string"}, "description": "where the job is found"}}
-    operation["responses"]["200"] = {**accepted, "description": "The Idempotency-Key was used before: that job"}
+    _replayed(operation, "202", "The Idempotency-Key was used before: that job")
 
 
 def _complete(path: str, operation: Json) -> None:
@@ -196,15 +210,16 @@ def _complete(path: str, operation: Json) -> None:
         kind = kinds.get(parameter["name"])
         if kind:
             parameter["schema"] = {"type": "string", "pattern": f"^{kind}_{ULID}$"}
+        elif parameter["name"] == "session_id":
+            parameter["schema"] = {"type": "string", "pattern": SESSION_ID}
 
 
 def _refusals(path: str, name: str, operation: Json) -> list[int]:
     takes_body = "requestBody" in operation
     applies = {
-        401: name not in OPEN
-        or name in {"set_up", "register", "sign_in", "sign_in_link", "issue_token", "reset_password"},
+        401: True,  # a bearer that is not valid is refused everywhere
         402: name in COSTLY,
-        403: takes_body or name not in OPEN or name in CLASHING | ADMINISTRATION,
+        403: name not in TAKES_ANY_KEY,
         404: "{" in path or name in ADMINISTRATION,
         409: name in CLASHING,
         413: takes_body,
@@ -214,77 +229,6 @@ def _refusals(path: str, name: str, operation: Json) -> list[int]:
         503: True,
     }
     return [status for status, so in applies.items() if so]
-
-
-def _by_hand() -> Json:
-    """The routes that answer with bytes or a stream."""
-    media_id: Json = {"name": "media_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    variant: Json = {"name": "variant", "in": "path", "required": True, "schema": {"enum": [v.value for v in Variant]}}
-    signature: list[Json] = [
-        {
-            "name": "e",
-            "in": "query",
-            "description": "with `s`: a signed address, as items carry it",
-            "schema": {"type": "string"},
-        },
-        {"name": "s", "in": "query", "schema": {"type": "string"}},
-        {
-            "name": "l",
-            "in": "query",
-            "description": "the share link that it was handed out through",
-            "schema": {"type": "string"},
-        },
-        {"name": "download", "in": "query", "description": "1: save under the item's title", "schema": {"enum": ["1"]}},
-    ]
-    ranged: list[Json] = [
-        {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("Range", "If-Range", "If-None-Match")
-    ]
-    file: Json = {"content": {kind: {} for kind in ("image/*", "video/*", "text/vtt")}}
-    answers: Json = {
-        "200": {"description": "The file", **file},
-        "206": {"description": "One range of it", **file},
-        "304": {"description": "What the client has is still right"},
-        "416": {"description": "The range lies outside the file; Content-Range says how long it is"},
-    }
-    resume: list[Json] = [
-        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
-        {
-            "name": "after",
-            "in": "query",
-            "description": "the same, for clients that cannot set it",
-            "schema": {"type": "string"},
-        },
-    ]
-    return {
-        "/media/{media_id}/{variant}": {
-            "get": {
-                "operationId": "get_file",
-                "description": "One file of an item. Byte ranges work; of several ranges the whole file is sent.",
-                "parameters": [media_id, variant, *signature, *ranged],
-                "responses": answers,
-            },
-            "head": {
-                "operationId": "head_file",
-                "description": "The header fields of a file.",
-                "parameters": [dict(media_id), variant, *signature],
-                "responses": {status: {"description": answers[status]["description"]} for status in ("200", "304")},
-            },
-        },
-        "/api/events": {
-            "get": {
-                "operationId": "follow_events",
-                "description": "Server-sent events: `generation`, `media`, `tokens`, `model`, `collection` with `{id, version}`; `hello`; `resync`: "
-                "too much was missed, read everything again.",
-                "parameters": resume,
-                "responses": {
-                    "200": {
-                        "description": "The stream",
-                        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-                    }
-                },
-            }
-        },
-    }
 
 
 def _document(request: Asked) -> Json:

@@ -67,7 +67,7 @@ OPENED_BY: Mapping[str, frozenset[Scope]] = {
 """By the name of the route's function: any one of the scopes opens it."""
 
 AS_STRANGER = frozenset({"deliver"})
-"""Routes where a key without the scope is treated as nobody: a signed address, as jobs carry it, opens there by itself."""
+"""Routes where a key without the scope is treated as nobody, but for a signed address that was made for its person."""
 
 
 def opens(operation: str, scopes: Iterable[Scope]) -> bool:

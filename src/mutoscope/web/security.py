@@ -42,11 +42,15 @@ class CrossSite(Forbidden):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """How somebody proved who they are; ``credential`` is the cookie's secret, the JWT or the key, and is never logged."""
+    """How somebody proved who they are; ``credential`` is the cookie's secret, the JWT or the key, and is never logged.
+
+    ``holder``: whose key came along, where the key itself opens nothing.
+    """
 
     means: Literal["none", "cookie", "bearer", "key"] = "none"
     person: Person | None = None
     credential: str = ""
+    holder: Person | None = None
 
 
 Connection = ASGIConnection[Any, Person | None, Caller, State]
@@ -139,7 +143,7 @@ class Authentication(AbstractAuthenticationMiddleware):
 async def _by_key(studio: Studio, secret: str, operation: str) -> AuthenticationResult:
     key, person = await studio.keys.of_secret(secret)
     if operation in AS_STRANGER and not opens(operation, key.scopes):
-        return AuthenticationResult(user=None, auth=Caller())
+        return AuthenticationResult(user=None, auth=Caller(holder=person))
     check_scopes_for(operation, key.scopes)
     return AuthenticationResult(user=person, auth=Caller(means="key", person=person, credential=secret))
 

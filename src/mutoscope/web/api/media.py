@@ -17,7 +17,7 @@ from mutoscope.web.api.tokens import Cursor, Limit
 from mutoscope.web.kept import Kept
 from mutoscope.web.limits import visitor
 from mutoscope.web.render import ItemPage, render_item, render_items
-from mutoscope.web.security import Asked, studio_of, viewer_of
+from mutoscope.web.security import Asked, person_of, studio_of, viewer_of
 
 Orientation = Literal["landscape", "portrait", "square"]
 Text = Annotated[str | None, QueryParameter(max_length=80)]
@@ -133,6 +133,7 @@ async def change_item(
     request: Asked, media_id: FromPath[str], data: JSONBody[Edit], if_match: IfMatch = None
 ) -> Response[ItemView]:
     """Change an item of one's own."""
+    person_of(request)
     changes = Changes(
         title=data.title,
         description=data.description,
@@ -152,12 +153,14 @@ async def change_item(
 @delete("/media/{media_id:str}", status_code=200)
 async def discard_item(request: Asked, media_id: FromPath[str]) -> Response[ItemView]:
     """Put an item of one's own in the trash."""
+    person_of(request)
     return await _answer(request, await studio_of(request).gallery.discard(viewer_of(request), media_id))
 
 
 @post("/media/{media_id:str}/restore", status_code=200)
 async def restore_item(request: Asked, media_id: FromPath[str]) -> Response[ItemView]:
     """Take an item out of the trash."""
+    person_of(request)
     return await _answer(request, await studio_of(request).gallery.restore(viewer_of(request), media_id))
 
 
