@@ -51,7 +51,20 @@ async def house(
 def paths(item: Media, path: str) -> Iterator[str]:
     """The addresses of a route, for the item and its job."""
     ids = {"media_id": item.id, "generation_id": item.generation_id, "variant": "poster"} | dict.fromkeys(
-        ("unlock_id", "key_id", "invite_id", "session_id", "provider", "reference", "digest", "name"), "x"
+        (
+            "unlock_id",
+            "key_id",
+            "invite_id",
+            "session_id",
+            "provider",
+            "reference",
+            "digest",
+            "name",
+            "collection_id",
+            "link_id",
+            "secret",
+        ),
+        "x",
     )
     for id in (item.id, item.generation_id) if "{id}" in path else ("",):
         yield path.format_map({**ids, "id": id})

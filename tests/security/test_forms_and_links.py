@@ -48,7 +48,7 @@ def changing(house: House) -> list[tuple[str, str]]:
 async def test_no_route_that_changes_something_takes_a_session_from_another_site(house: House) -> None:
     item = await house.published(house.carol, Visibility.PRIVATE)
     cookie, before = await house.session(house.carol), await house.balance(house.carol)
-    names = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id"), "x")
+    names = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id", "collection_id", "link_id", "secret"), "x")
     names |= {"id": item.id, "media_id": item.id, "generation_id": item.generation_id}
     routes = changing(house)
     assert len(routes) >= 50
@@ -71,7 +71,9 @@ async def test_looking_changes_nothing(house: House) -> None:
     item = await house.published(house.alice, Visibility.PRIVATE)
     cookie = await house.session(house.alice)
     revision = house.store.revision()
-    names = dict.fromkeys(("key_id", "session_id", "digest", "name", "provider", "reference", "variant"), "x")
+    names = dict.fromkeys(
+        ("key_id", "session_id", "digest", "name", "provider", "reference", "variant", "collection_id", "secret"), "x"
+    )
     names |= {"id": item.id, "media_id": item.id, "generation_id": item.generation_id}
     async with house.client({"Cookie": cookie} | FOREIGN[1]) as client:
         for route in house.app.routes:

@@ -49,7 +49,7 @@ def answers(studio: VendorStudio) -> Iterator[httpx2.Response]:
             for ids in ids_of(studio):
                 for path in (*READS, *PAGES):
                     for accept in ("*/*", "text/html"):
-                        more = ids | dict.fromkeys(("variant",), "poster")
+                        more = ids | {"variant": "poster", "collection_id": "col_nothing"}
                         yield client.get(path.format(**more), headers={"Accept": accept})
 
 

@@ -223,7 +223,7 @@ MAY_HAVE_FILES = {
 MAY_HAVE_BLURRED = MAY_HAVE_FILES | {
     "locked": EVERYONE,
     "locked unlisted": EVERYONE,
-    "locked private": PAID | {"signed", "linked"},
+    "locked private": PAID | {"linked"},
 }
 OPEN_BY_LINK = {"public", "unlisted", "private", "locked", "locked unlisted", "locked private"}
 LISTED = {"public", "locked"}
@@ -545,7 +545,8 @@ async def test_what_is_ones_own_is_nobody_elses(gallery: Gallery, viewer: str) -
                     assert not [secret for secret in withheld(state, item) if secret in answer.content], route
 
 
-@pytest.mark.parametrize("viewer", VIEWERS)
+# An address plays no part in it.
+@pytest.mark.parametrize("viewer", [each for each in VIEWERS if each not in (*WITH_ALICES, *WITH_LINKS)])
 @pytest.mark.parametrize("state", STATES)
 async def test_whoever_may_see_a_record_and_is_signed_in_may_like_it(gallery: Gallery, state: str, viewer: str) -> None:
     item, unknown = gallery.items[state], "med_" + "0" * 26

@@ -107,7 +107,7 @@ PAGES = ("/", "/gallery", "/library", "/library/trash", "/create", "/tokens", "/
 
 async def test_what_was_written_runs_nowhere(planted: Planted) -> None:
     seen: set[tuple[str, str]] = set()
-    ids = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id"), "x")
+    ids = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id", "collection_id", "link_id"), "x")
     first = planted.items[0]
     ids |= {"media_id": first.id, "generation_id": first.generation_id}
     own = [f"/jobs/{first.generation_id}", f"/jobs/{planted.failed}", f"/api/generations/{planted.failed}"]
@@ -129,6 +129,10 @@ async def test_what_was_written_runs_nowhere(planted: Planted) -> None:
     }  # fmt: skip
 
 
+NAMED = (
+    "media_id", "generation_id", "key_id", "invite_id", "session_id", "unlock_id", "collection_id", "link_id",
+)  # fmt: skip
+"""What stands in addresses of the interface."""
 PARAMETERS = (
     "q",
     "next",
@@ -161,7 +165,7 @@ PARAMETERS += (
 
 @pytest.mark.parametrize("run", RUNS)
 async def test_what_comes_in_an_address_is_said_back_as_text(lasting: House, run: str) -> None:
-    ids = dict.fromkeys(("media_id", "generation_id", "key_id", "invite_id", "session_id", "unlock_id"), run)
+    ids = dict.fromkeys(NAMED, run)
     said = 0
     for cookie in ({}, {"Cookie": await lasting.session(lasting.carol)}):
         async with lasting.client(BROWSER | cookie) as client:
@@ -206,9 +210,7 @@ async def test_what_the_interface_refuses_comes_back_as_data(house: House, run: 
     async with house.as_(house.carol) as client:
         for path, operations in describe(BASE)["paths"].items():
             for method in operations.keys() & {"post", "patch", "delete"}:
-                ids = dict.fromkeys(
-                    ("media_id", "generation_id", "key_id", "invite_id", "session_id", "unlock_id"), run
-                )
+                ids = dict.fromkeys(NAMED, run)
                 for body in (
                     {run: run},
                     dict.fromkeys(("name", "password", "secret", "model", "title", "note"), run),

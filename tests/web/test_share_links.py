@@ -301,7 +301,7 @@ async def test_from_a_bucket_the_studio_looks_at_the_link_before_it_hands_out_an
         link = await made(house, item)
         address = house.studio.addresses.path(item, Variant.MASTER, link["id"])
         sent = await opened(house, address)
-        assert (sent.status_code, sent.headers["cache-control"]) == (302, "private, no-cache")
+        assert (sent.status_code, sent.headers["cache-control"]) == (302, "private, no-store")
         assert f"https://films.example.org/{item.files[Variant.MASTER].key}" in (await opened(house, link["path"])).text
         await revoke(house, link)
         for path in (address, link["path"]):

@@ -203,12 +203,12 @@ async def test_nothing_else_may_be_framed(house: House) -> None:
 
 async def test_films_and_what_is_not_open_to_all_are_not_for_other_sites(house: House) -> None:
     item, private = await house.published(house.alice), await house.published(house.alice, Visibility.PRIVATE)
-    signed = house.studio.addresses.path(private, Variant.POSTER)
+    own = house.studio.addresses.path(private, Variant.POSTER, house.alice.id)
     for path, headers in (
         (f"/media/{item.id}/master", {}),
         (f"/media/{item.id}/poster", house.bearer(house.bob)),
         (f"/media/{private.id}/poster", house.bearer(house.alice)),
-        (signed, {}),
+        (own, house.bearer(house.alice)),
     ):
         answer = await stranger(house, path, **headers)
         assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (200, "same-origin"), path
