@@ -189,7 +189,7 @@ async def test_links_to_a_collection_are_made_and_revoked_on_its_page_without_sc
         [address] = set(re.findall(rf"{BASE}/s/[A-Za-z0-9_-]{{43}}", made.text))
         assert address not in (await client.get(page)).text, "it is shown once"
         assert "Quokkas" in (await opened(house, address)).text
-        assert f'href="{page}"' in (await client.get("/account")).text
+        assert f'<a href="{page}">{collection.title}</a>' in (await client.get("/account")).text
         [link] = await house.store.shares.of_target(collection.id)
         revoked = await client.post(f"{page}/links/{link.id}/revoke")
         assert revoked.headers["location"] == f"{page}?done=link-revoked"

@@ -111,6 +111,17 @@ class Sharing:
         """The links to all that is the person's, also those that an administrator made; newest first."""
         return await self._store.shares.of_owner(person.id, cursor, limit)
 
+    async def titles(self, links: Sequence[ShareLink]) -> dict[str, str]:
+        """What the things are called that the links of a person lead to, by id."""
+        targets = {link.target: None for link in links}
+        titles = {
+            item.id: item.title for item in await self._store.media.all_of([id for id in targets if is_id(id, "med")])
+        }
+        for id in targets.keys() - titles.keys():
+            found = await self._store.collections.get(id) if is_id(id, "col") else None
+            titles |= {id: found.title} if found is not None else {}
+        return titles
+
     async def revoke(self, person: Person, id: str) -> None:
         """End a link at once; ending it twice is harmless. Raises NotFound for one to what is not the person's."""
         owner_id = None if person.is_admin else person.id

@@ -42,6 +42,7 @@ async def _show(
     studio, person = studio_of(request), signed_in(request)
     now, current = studio.clock.now(), current_session(request)
     sessions = (await studio.sessions.list(person))[:PAGE_SESSIONS]
+    links = (await studio.sharing.mine(person, None, PAGE_LINKS)).items
     shown: dict[str, Any] = {
         "typed": {},
         "secret": None,
@@ -52,7 +53,8 @@ async def _show(
         "scopes": [scope for scope in Scope if scope is not Scope.ADMIN or person.is_admin],
         "keys": [key_view(key, now) for key in await studio.keys.list(person)],
         "sessions": [session_view(session, current) for session in sessions],
-        "links": [link_view(link, now) for link in (await studio.sharing.mine(person, None, PAGE_LINKS)).items],
+        "links": [link_view(link, now) for link in links],
+        "titles": await studio.sharing.titles(links),
     }
     invites = await studio.invites.list(person) if person.is_admin else []
     shown["invites"] = [invite_view(invite, now) for invite in invites]
