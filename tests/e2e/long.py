@@ -7,12 +7,12 @@ from pathlib import Path
 
 from msgspec import structs
 
-from cast import generation, media
+import journey
+from cast import media
 from e2e.studio import StudioProcess
 from mutoscope.domain.generation import State
 from mutoscope.domain.ids import SystemClock
 from mutoscope.domain.media import Media
-from mutoscope.store.port import Limits
 from mutoscope.store.sqlite import open_sqlite
 
 EACH = 1_000
@@ -41,22 +41,13 @@ async def _fill(data: Path, id: str, count: int) -> None:
         assert owner is not None
         numbers = itertools.count(1)
         for _ in range(count // EACH):
-            job = generation(owner, results=EACH, price_each=0)
-            await store.generations.accept(job, None, "")
             now = clock.now()
-            limits = Limits(per_provider={}, per_person=10)
-            claimed = await store.generations.claim(frozenset({State.QUEUED}), "w", now, now + 60_000, limits)
-            assert claimed is not None
-            begun = await store.generations.begin(job.id, claimed.fence, now, now + 60_000)
-            for from_, to in ((State.SUBMITTING, State.FETCHING), (State.FETCHING, State.DEVELOPING)):
-                begun = await store.generations.advance(job.id, begun.fence, from_, to, now)
-            held = await store.generations.claim(frozenset({State.DEVELOPING}), "w", now, now + 60_000, limits)
-            assert held is not None
+            job = await journey.at(store, owner, State.DEVELOPING, now, results=EACH, price_each=0)
             items = [
                 _like(like, media(job, place, title=f"Number {next(numbers)}", created_at=now, updated_at=now))
                 for place in range(EACH)
             ]
-            await store.generations.publish(job.id, held.fence, now, items, 0)
+            await store.generations.publish(job.id, job.fence, now, items, 0)
     finally:
         await store.close()
 
