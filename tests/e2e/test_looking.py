@@ -251,7 +251,7 @@ def test_no_page_is_wider_than_the_screen_and_every_field_has_a_name(open_page: 
     page.get_by_label("Title").fill("W" * 80)
     page.get_by_role("button", name="Make the collection").click()
     made = urlsplit(page.url).path
-    paths = ("/", "/create", "/library", "/collections", made, "/tokens", "/account")
+    paths = ("/", "/create", "/library", "/collections", made, "/tokens", "/activity", "/account")
     for path in (*paths, "/sign-in", "/register", "/set-up?secret=x", "/no"):
         page.goto(path)
         for width in (390, 768, 1280, 1920):

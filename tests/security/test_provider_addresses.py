@@ -16,7 +16,17 @@ from stubs.running import RunningStub
 from web.house import BASE
 
 OFFERS = [(name, next(iter(peer.offers))) for name, peer in PEERS.items()]
-PAGES = ("/", "/library", "/library/trash", "/tokens", "/create", "/account", "/jobs/{generation_id}", "/m/{media_id}")
+PAGES = (
+    "/",
+    "/library",
+    "/library/trash",
+    "/tokens",
+    "/activity",
+    "/create",
+    "/account",
+    "/jobs/{generation_id}",
+    "/m/{media_id}",
+)
 READS = [path for path, operations in describe(BASE)["paths"].items() if "get" in operations and "events" not in path]
 
 

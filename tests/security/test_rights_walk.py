@@ -64,6 +64,7 @@ OWN = {
     "GET /library/likes",
     "GET /api/likes",
     "GET /tokens",
+    "GET /activity",
     "GET /account",
 }
 """About whoever asks, and about nobody else; strangers are sent to sign in."""

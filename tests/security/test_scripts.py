@@ -102,7 +102,7 @@ def reads() -> list[str]:
     return [path for path in paths if path != "/api/events" and not path.startswith("/media/")]
 
 
-PAGES = ("/", "/gallery", "/library", "/library/trash", "/create", "/tokens", "/account", "/sign-in", "/register", "/set-up", "/reset", "/api/docs")  # fmt: skip
+PAGES = ("/", "/gallery", "/library", "/library/trash", "/create", "/tokens", "/activity", "/account", "/sign-in", "/register", "/set-up", "/reset", "/api/docs")  # fmt: skip
 
 
 async def test_what_was_written_runs_nowhere(planted: Planted) -> None:

@@ -35,13 +35,13 @@ def fine(page: httpx2.Response, status: int = 200) -> str:
 async def test_every_page_is_whole_for_its_owner(house: House) -> None:
     item = await house.published(house.alice)
     async with house.client(await browser(house, house.alice)) as client:
-        for path in ("/", "/gallery", "/library", "/library/trash", "/create", f"/create?from={item.id}", "/tokens",
+        for path in ("/", "/gallery", "/library", "/library/trash", "/create", f"/create?from={item.id}", "/tokens", "/activity",
                      "/account", "/collections", f"/m/{item.id}", "/sign-in", "/register", "/set-up"):  # fmt: skip
             fine(await client.get(path))
 
 
 @pytest.mark.parametrize(
-    "path", ["/create", "/collections", "/library", "/library/trash", "/tokens?cursor=x", "/account"]
+    "path", ["/create", "/collections", "/library", "/library/trash", "/tokens?cursor=x", "/activity", "/account"]
 )
 async def test_what_is_ones_own_asks_a_stranger_to_sign_in_and_goes_on_there(house: House, path: str) -> None:
     async with house.client(BROWSER) as client:

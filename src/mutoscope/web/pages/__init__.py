@@ -4,7 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from mutoscope.domain.errors import SignInNeeded
-from mutoscope.web.pages import account, browse, collections, create, entry, item, jobs, shared
+from mutoscope.web.pages import account, activity, browse, collections, create, entry, item, jobs, shared
 from mutoscope.web.pages.assets import asset
 from mutoscope.web.pages.forms import to_sign_in
 from mutoscope.web.pages.template import note_cursor
@@ -20,6 +20,7 @@ page_routes: list[ControllerRouterHandler] = [
             browse.likes,
             create.create_page,
             create.create,
+            activity.activity,
             jobs.job,
             jobs.cancel,
             jobs.retry,

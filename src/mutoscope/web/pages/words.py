@@ -125,6 +125,15 @@ def usual(ms: Millis) -> str:
     return f"about {max(1, round(ms / 1000))} s" if ms < 100_000 else f"about {round(ms / 60_000)} min"
 
 
+def span(ms: Millis | None) -> str:
+    """How long something took: ``0.4 s``, ``12 s``, ``3 min``; a dash where that is not known."""
+    if ms is None:
+        return "–"
+    if ms < 100_000:
+        return f"{ms / 1000:.1f} s" if ms < 10_000 else f"{round(ms / 1000)} s"
+    return f"{round(ms / 60_000)} min"
+
+
 def size(count: int) -> str:
     """A file's size: ``1.4 MB``."""
     amount = float(count)
