@@ -34,7 +34,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     status: PublicStatus
     stage: State
     why: str
-    tries: int
     waited_ms: Millis | None
     took_ms: Millis | None
     held: int
@@ -54,7 +53,6 @@ def row_of(job: Generation) -> Row:
         status=public_status(job.state),
         stage=job.state,
         why=job.failure.message if job.failure is not None else "",
-        tries=job.attempts + 1,
         waited_ms=begun - job.created_at if begun is not None else None,
         took_ms=ended - begun if begun is not None and ended is not None else None,
         held=job.hold,
