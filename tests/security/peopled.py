@@ -11,6 +11,8 @@ from mutoscope.domain.generation import State
 from mutoscope.domain.keys import Scope
 from mutoscope.domain.media import Visibility
 from mutoscope.domain.people import Person, Role
+from mutoscope.domain.rights import Viewer
+from mutoscope.services.sharing import Wish
 from web.house import OUR_PAGE, PASSWORD, House
 
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -19,6 +21,8 @@ HASH = QUICK_HASHER.hash(PASSWORD)
 
 WAYS = ("visitor", "person", "administrator", "program")
 """Nobody; alice's like with a session; an administrator with a token; an administrator's program with a key of every scope."""
+
+VISIBILITIES = (Visibility.PUBLIC, Visibility.PRIVATE)
 
 Known = Mapping[str, Sequence[Any]]
 """Values that mean something here, by the names that parameters and fields have."""
@@ -65,6 +69,10 @@ class Peopled:
         owner, seller = whose["person"], whose["program"]
         accounts, names = self.house.studio.accounts, [one.name for one in whose.values()]
         items = await self._items(owner, seller)
+        held = [items[0], items[4]]
+        collections = [await self._collection(one, each, held) for one in (owner, seller) for each in VISIBILITIES]
+        links = [await self._link(owner, target) for target in (items[1], items[2], collections[0])]
+        await self.house.studio.liking.like(owner, Viewer(person_id=owner.id), items[4])
         key, _ = await self.house.studio.keys.create(owner, "a key", [Scope.READ])
         invite, secret = await self.house.studio.invites.create(whose["administrator"], 5, 7, 0, "for a friend")
         session = (await self.house.session(owner)).partition("=")[2]
@@ -76,14 +84,16 @@ class Peopled:
         sign_in = await accounts.sign_in_secret(owner)
         reset = await self.house.studio.resets.link_as_operator(owner)
         return {
-            "media_id": items, "ids": [items, items[:1]], "source_media": items, "media": items,
+            "media_id": items, "ids": [items, items[:1], items[1:2]], "source_media": items, "media": items,
             "generation_id": [job.id for job in jobs], "key_id": [key.id], "invite_id": [invite.id],
             "session_id": [one.id for one in await self.house.studio.sessions.list(owner)], "unlock_id": [unlock.id],
             "secret": [sign_in, reset, session], "invite": [secret, None], "name": [*names, "somebody-new"],
             "password": [PASSWORD], "old": [PASSWORD], "new": [PASSWORD + "!"], "price": [5, 0], "version": [1, None],
             "model": ["local/dream", "local/still"], "parameters": [{}], "category_selections": [{}], "results": [1],
             "provider_job": ["p-1", None], "If-Match": ['"1"', "*"], "limit": [1, 100], "amount": [5],
-            "after": ["2026-11-22"], "before": ["2026-11-22"], "longer": ["2"], "shorter": ["1m"],
+            "after": ["2026-11-22", *held], "before": ["2026-11-22", *held], "longer": ["2"], "shorter": ["1m"],
+            "collection_id": collections, "link_id": links, "item": held, "cover": [*held, ""], "owner": names,
+            "email": ["somebody@mailbox.example", None], "name_or_email": names, "title": ["A title"],
         }  # fmt: skip
 
     async def _items(self, owner: Person, seller: Person) -> list[str]:
@@ -96,3 +106,13 @@ class Peopled:
             await self.house.published(seller, hidden=True),
         ]
         return [item.id for item in made]
+
+    async def _collection(self, owner: Person, visibility: Visibility, held: Sequence[str]) -> str:
+        collections = self.house.studio.collections
+        made = await collections.create(owner, "A collection", "What it is.", visibility)
+        await collections.add(Viewer(person_id=owner.id), made.id, held)
+        return made.id
+
+    async def _link(self, owner: Person, target: str) -> str:
+        link, _ = await self.house.studio.sharing.create(owner, target, Wish(hours=24))
+        return link.id

@@ -178,6 +178,18 @@ async def test_nobody_but_the_owner_and_administrators_changes_a_collection(
     assert (await store.held([before.id]))[before.id] == order
 
 
+@pytest.mark.parametrize("visibility", Visibility)
+async def test_who_has_not_signed_in_is_told_so_whatever_they_would_change(
+    shelf: Shelf, visibility: Visibility
+) -> None:
+    there, none = shelf.collections[visibility].id, "col_" + "0" * 26
+    async with shelf.gallery.house.client() as client:
+        for method, path, sent in shelf.changes(visibility):
+            if path.startswith("/api/"):
+                answers = [await client.request(method, path.replace(there, id), **sent) for id in (there, none)]
+                assert [code(answer) for answer in answers] == [(401, "sign_in_needed")] * 2, f"{method} {path}"
+
+
 @pytest.mark.parametrize("viewer", sorted(EVERYONE - INSIDERS))
 async def test_lists_hold_public_collections_alone(shelf: Shelf, viewer: str) -> None:
     public = shelf.collections[Visibility.PUBLIC].id

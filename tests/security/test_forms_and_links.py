@@ -1,6 +1,7 @@
 """Requests that other sites start, sessions that somebody else chose, and links that lead away."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -8,8 +9,10 @@ import httpx2
 import pytest
 
 from cast import ids
-from mutoscope.domain.media import Visibility
-from mutoscope.domain.people import Role
+from mutoscope.domain.media import Media, Visibility
+from mutoscope.domain.people import Person, Role
+from mutoscope.domain.rights import Viewer
+from mutoscope.services.sharing import Wish
 from web.answers import code
 from web.house import BASE, OUR_PAGE, PASSWORD, House
 
@@ -34,6 +37,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
 )
 
+Kept = tuple[Any, Any, Any]
+
 
 def changing(house: House) -> list[tuple[str, str]]:
     """Every route that changes something."""
@@ -45,11 +50,40 @@ def changing(house: House) -> list[tuple[str, str]]:
     )
 
 
+async def collected_and_shared(house: House, owner: Person, item: Media) -> tuple[Kept, dict[str, str]]:
+    """A collection of the owner's with the item, and a link to the collection; as they are kept, and their names in addresses."""
+    viewer, studio = Viewer(person_id=owner.id), house.studio
+    made = await studio.collections.create(owner, "A collection")
+    await studio.collections.add(viewer, made.id, [item.id])
+    link, secret = await studio.sharing.create(owner, made.id, Wish())
+    names = {"collection_id": made.id, "link_id": link.id, "secret": secret}
+    return await kept_of(house, names), names
+
+
+async def kept_of(house: House, names: Mapping[str, str]) -> Kept:
+    """The collection, what is in it, and the links to it."""
+    links = await house.store.shares.of_target(names["collection_id"])
+    held = await house.store.collections.held([names["collection_id"]])
+    return (
+        await house.store.collections.get(names["collection_id"]),
+        held,
+        links,
+    )
+
+
+def addresses(path: str, names: Mapping[str, str]) -> list[str]:
+    """Of a route, with the item in it, or with the collection where it may be either."""
+    ids = [names["id"], names["collection_id"]] if "{id}" in path else [names["id"]]
+    return [path.format_map({**names, "id": id}) for id in ids]
+
+
 async def test_no_route_that_changes_something_takes_a_session_from_another_site(house: House) -> None:
     item = await house.published(house.carol, Visibility.PRIVATE)
     cookie, before = await house.session(house.carol), await house.balance(house.carol)
-    names = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id", "collection_id", "link_id", "secret"), "x")
-    names |= {"id": item.id, "media_id": item.id, "generation_id": item.generation_id}
+    names: dict[str, str] = dict.fromkeys(("key_id", "invite_id", "session_id", "unlock_id"), "x")
+    names |= {"id": item.id, "media_id": item.id, "generation_id": str(item.generation_id)}
+    collection, shared = await collected_and_shared(house, house.carol, item)
+    names |= shared
     routes = changing(house)
     assert len(routes) >= 50
     async with house.client({"Cookie": cookie}) as client:
@@ -58,29 +92,36 @@ async def test_no_route_that_changes_something_takes_a_session_from_another_site
                 for kind in KINDS:
                     headers = foreign | kind.get("headers", {})
                     sent = {name: value for name, value in kind.items() if name != "headers"}
-                    answer = await client.request(method, path.format(**names), headers=headers, **sent)
-                    assert code(answer) == (403, "cross_site"), (method, path, foreign)
-                    assert "set-cookie" not in answer.headers, path
+                    for address in addresses(path, names):
+                        answer = await client.request(method, address, headers=headers, **sent)
+                        assert code(answer) == (403, "cross_site"), (method, path, foreign)
+                        assert "set-cookie" not in answer.headers, path
         assert (await client.get("/api/me")).json()["name"] == "carol"
     kept = await house.store.media.get(item.id)
     assert kept == item
     assert await house.balance(house.carol) == before
+    assert await kept_of(house, shared) == collection
 
 
 async def test_looking_changes_nothing(house: House) -> None:
     item = await house.published(house.alice, Visibility.PRIVATE)
     cookie = await house.session(house.alice)
-    revision = house.store.revision()
-    names = dict.fromkeys(
-        ("key_id", "session_id", "digest", "name", "provider", "reference", "variant", "collection_id", "secret"), "x"
+    _, shared = await collected_and_shared(house, house.alice, item)
+    async with house.client() as client:
+        await client.get(f"/s/{shared['secret']}")  # that a link is used is written down, once in a while
+    collection, revision = await kept_of(house, shared), house.store.revision()
+    names: dict[str, str] = dict.fromkeys(
+        ("key_id", "session_id", "digest", "name", "provider", "reference", "variant"), "x"
     )
-    names |= {"id": item.id, "media_id": item.id, "generation_id": item.generation_id}
+    names |= {"id": item.id, "media_id": item.id, "generation_id": str(item.generation_id)} | shared
     async with house.client({"Cookie": cookie} | FOREIGN[1]) as client:
         for route in house.app.routes:
             if "GET" in (getattr(route, "methods", None) or set()) and route.path_format != "/api/events":
-                await client.get(route.path_format.format(**names))
+                for address in addresses(route.path_format, names):
+                    await client.get(address)
         assert (await client.get("/api/me")).status_code == 200
     assert await house.store.media.get(item.id) == item
+    assert await kept_of(house, shared) == collection
     assert house.store.revision() == revision
 
 

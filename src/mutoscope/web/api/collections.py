@@ -114,6 +114,7 @@ async def change_collection(
     request: Asked, collection_id: FromPath[str], data: JSONBody[CollectionEdit], if_match: IfMatch = None
 ) -> Response[CollectionView]:
     """Rename or describe a collection of one's own, open or close it, choose its cover."""
+    person_of(request)
     changes = Revision(title=data.title, description=data.description, visibility=data.visibility, cover=data.cover)
     version = version_asked(if_match, data.version)
     changed = await studio_of(request).collections.change(viewer_of(request), collection_id, changes, version)
@@ -123,6 +124,7 @@ async def change_collection(
 @delete("/collections/{collection_id:str}", status_code=204)
 async def delete_collection(request: Asked, collection_id: FromPath[str], if_match: IfMatch = None) -> None:
     """Delete a collection of one's own for good; its items stay what they are."""
+    person_of(request)
     await studio_of(request).collections.delete(viewer_of(request), collection_id, version_asked(if_match, None))
 
 
@@ -147,6 +149,7 @@ async def add_to_collection(
     request: Asked, collection_id: FromPath[str], data: JSONBody[Items], if_match: IfMatch = None
 ) -> Response[CollectionView]:
     """Take items in at the end, in that order: one's own, and public ones. All of them or none; those that are in it stay."""
+    person_of(request)
     studio, version = studio_of(request), version_asked(if_match, data.version)
     return await _answer(request, await studio.collections.add(viewer_of(request), collection_id, data.ids, version))
 
@@ -156,6 +159,7 @@ async def remove_from_collection(
     request: Asked, collection_id: FromPath[str], data: JSONBody[Items], if_match: IfMatch = None
 ) -> Response[CollectionView]:
     """Take items out; those that are not in it are ignored."""
+    person_of(request)
     studio, version = studio_of(request), version_asked(if_match, data.version)
     return await _answer(request, await studio.collections.remove(viewer_of(request), collection_id, data.ids, version))
 
@@ -165,6 +169,7 @@ async def order_collection(
     request: Asked, collection_id: FromPath[str], data: JSONBody[Items], if_match: IfMatch = None
 ) -> Response[CollectionView]:
     """Bring the items into that order. One that is not named stays behind whatever it stood behind."""
+    person_of(request)
     studio, version = studio_of(request), version_asked(if_match, data.version)
     return await _answer(
         request, await studio.collections.arrange(viewer_of(request), collection_id, data.ids, version)
@@ -176,6 +181,7 @@ async def move_in_collection(
     request: Asked, collection_id: FromPath[str], data: JSONBody[Place], if_match: IfMatch = None
 ) -> Response[CollectionView]:
     """Put one item right before another one, or right after it."""
+    person_of(request)
     studio, version = studio_of(request), version_asked(if_match, data.version)
     beside = data.after if data.before is None else data.before
     if beside is None or None not in (data.before, data.after):
